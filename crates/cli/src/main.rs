@@ -1,0 +1,3 @@
+//! The `sluice` binary: one file a verb. Decides nothing.
+
+fn main() {}

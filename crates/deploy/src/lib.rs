@@ -1,0 +1,1 @@
+//! Rollouts on the host and in Docker. Never decides whether.

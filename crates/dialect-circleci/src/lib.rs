@@ -1,0 +1,1 @@
+//! CircleCI configuration text to plans and diagnostics. Pure.

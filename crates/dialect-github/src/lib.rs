@@ -1,0 +1,1 @@
+//! GitHub Actions workflow text to plans and diagnostics. Pure.

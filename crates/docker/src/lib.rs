@@ -1,0 +1,1 @@
+//! A thin client of the Docker and Podman Engine API.

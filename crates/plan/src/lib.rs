@@ -1,0 +1,23 @@
+//! The typed pipeline that both dialects lower to. Pure: no YAML, no JSON maps.
+//!
+//! What a service decides late (conditions, matrices, names with `${{ }}`) stays an [`Expression`] or a
+//! [`Template`] here; `engine` and `runner` decide it when its inputs are known.
+
+mod action;
+mod container;
+mod gate;
+mod job;
+mod late;
+mod matrix;
+mod workflow;
+
+pub use action::{
+    Action, ActionReference, Background, CacheWhen, RunScript, Step, StepCondition, UsesAction,
+};
+pub use container::{Container, Credentials, Service};
+pub use gate::{Gate, GateKind};
+pub use job::{Call, Executor, Job, JobCondition, MachineImage, Need, SecretsPassed, StepsJob, Work};
+pub use late::{EnvEntry, Late, Named};
+pub use matrix::{Axis, Matrix, Strategy};
+pub use sluice_expression::{Expression, Template, Value};
+pub use workflow::{Concurrency, Defaults, Dialect, Permissions, Plan};

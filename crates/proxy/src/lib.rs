@@ -1,0 +1,1 @@
+//! The reverse proxy data plane with its control socket. Knows no releases.

@@ -1,0 +1,1 @@
+//! The OCI distribution API. Knows no runs: it emits "pushed".

@@ -1,0 +1,1 @@
+//! Releases, environments, gates, promotions and `sluice.yaml`. Pure: no I/O, no clock.

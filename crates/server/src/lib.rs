@@ -1,0 +1,1 @@
+//! Composition root: routes, background loops, courier of effects. Holds no rule.

@@ -1,0 +1,1 @@
+//! The only SQL: event log, outbox, projections. Holds no rule.

@@ -1,0 +1,1 @@
+//! Page structs to HTML. Pure.
