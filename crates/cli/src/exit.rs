@@ -1,0 +1,30 @@
+use std::process::ExitCode;
+
+/// What a verb's end means to the shell that called it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    Done,
+    /// The pipeline or the deployment failed, or `check` found something.
+    Failed,
+    /// Usage, or a file that cannot be read.
+    Usage,
+    /// Something waits for a person, and the caller said not to wait.
+    Waiting,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(match exit {
+            Exit::Done => 0,
+            Exit::Failed => 1,
+            Exit::Usage => 2,
+            Exit::Waiting => 3,
+        })
+    }
+}
+
+/// Prints an error with its causes, and says what it means to the shell: what a verb could not even begin is a usage error.
+pub fn explain(error: &anyhow::Error) -> Exit {
+    anstream::eprintln!("error: {error:#}");
+    Exit::Usage
+}
