@@ -1,0 +1,121 @@
+use crate::{Frame, Region, frame::shell};
+use maud::{Markup, html};
+use sluice_model::{CommitSha, Event, InstanceId, JobId, RepositoryName, Timestamp, UserName};
+
+use crate::{ErrorLine, FailedTest, GateWait, May, Status, TestCounts};
+
+/// `/OWNER/NAME/runs/N`: where is it, why is it red. Regions: `state`, `graph`, `trouble`, `jobs`.
+#[derive(Debug, Clone)]
+pub struct RunPage {
+    pub repository: RepositoryName,
+    /// Counted from 1 in its repository.
+    pub number: u64,
+    pub workflow: String,
+    /// `.github/workflows/build.yml`
+    pub workflow_file: String,
+    pub status: Status,
+    /// From 1.
+    pub attempt: u32,
+    pub event: Event,
+    /// `master`, `version1.2.3`
+    pub ref_name: String,
+    pub sha: CommitSha,
+    pub subject: String,
+    pub actor: UserName,
+    pub created_at: Timestamp,
+    pub finished_at: Option<Timestamp>,
+    /// In the order of the file.
+    pub jobs: Vec<Job>,
+    /// What the plan refused, or why the run could not go on, each a whole message with its place.
+    pub problems: Vec<String>,
+    /// The most telling first; the page shows them above all.
+    pub errors: Vec<ErrorLine>,
+    pub tests: Option<TestCounts>,
+    pub failed_tests: Vec<FailedTest>,
+    pub artifacts: Vec<Artifact>,
+    /// The release that this run became.
+    pub release: Option<ReleaseLink>,
+    /// Asked only while the run goes on.
+    pub may_cancel: May,
+    /// Asked only when the run has ended.
+    pub may_rerun: May,
+}
+
+/// A job of the plan: one node of the graph.
+#[derive(Debug, Clone)]
+pub struct Job {
+    pub id: JobId,
+    pub name: String,
+    pub status: Status,
+    pub needs: Vec<JobId>,
+    /// True for a job that is nothing but a gate: drawn as a diamond.
+    pub is_gate: bool,
+    /// The gate that holds the job up now.
+    pub gate: Option<GateWait>,
+    /// Why it was skipped, or what it is queued for: `the branch is not master`, `no runner with label gpu`.
+    pub reason: Option<String>,
+    /// One, or one a combination of the matrix. Empty where the job never started.
+    pub instances: Vec<Instance>,
+}
+
+/// A job that a runner executes.
+#[derive(Debug, Clone)]
+pub struct Instance {
+    pub id: InstanceId,
+    /// The matrix's values: `node 20, linux`. Empty where there is no matrix.
+    pub label: String,
+    pub status: Status,
+    /// When its needs had ended and it could have started.
+    pub queued_at: Option<Timestamp>,
+    pub started_at: Option<Timestamp>,
+    pub finished_at: Option<Timestamp>,
+    /// Where it runs: `docker: debian:12`, `host`.
+    pub executor: Option<String>,
+    pub steps: Vec<Step>,
+    /// The result was kept from this earlier attempt of the run.
+    pub kept_from_attempt: Option<u32>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// As [`crate::LogLine::step`] counts.
+    pub number: u32,
+    pub name: String,
+    pub status: Status,
+    pub started_at: Option<Timestamp>,
+    pub finished_at: Option<Timestamp>,
+    pub exit_code: Option<i32>,
+    /// The number of its first line in the log, from 1.
+    pub first_line: Option<u64>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Artifact {
+    pub name: String,
+    pub job: InstanceId,
+    pub files: u64,
+    pub size_bytes: u64,
+    /// Where to fetch it; none where it has expired.
+    pub href: Option<String>,
+}
+
+#[derive(Debug, Clone)]
+pub struct ReleaseLink {
+    pub version: String,
+}
+
+impl RunPage {
+    pub fn render(&self, frame: &Frame) -> Markup {
+        shell(frame, &self.subject, html! {})
+    }
+
+    /// The live parts, each with its HTML for this viewer.
+    pub fn regions(&self, _frame: &Frame) -> Vec<Region> {
+        vec![
+            Region::new("state", html! {}),
+            Region::new("graph", html! {}),
+            Region::new("trouble", html! {}),
+            Region::new("jobs", html! {}),
+        ]
+    }
+}
