@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -93,6 +94,12 @@ impl Diagnostic {
         self
     }
 
+    /// Adds a second place.
+    pub fn with_label(mut self, location: Location, length: u32, message: impl Into<String>) -> Self {
+        self.labels.push(Label { location, length, message: message.into() });
+        self
+    }
+
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error
     }
@@ -106,6 +113,15 @@ impl fmt::Display for Diagnostic {
             Severity::Warning => "warning",
             Severity::Note => "note",
         };
-        write!(f, "{}: {severity}[{}]: {}", self.location, self.code, self.message)
+        write!(f, "{}: {severity}[{}]: {}", self.location, self.code, printable(&self.message))
     }
+}
+
+/// Text for one line of a terminal: control characters, which may come out of a stranger's file, are escaped.
+pub(crate) fn printable(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(char::is_control) {
+        return Cow::Borrowed(text);
+    }
+    let escape = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    Cow::Owned(text.chars().map(escape).collect())
 }

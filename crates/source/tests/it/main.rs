@@ -1,0 +1,4 @@
+mod hostile;
+mod load;
+mod render;
+mod words;
