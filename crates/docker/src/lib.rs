@@ -1,1 +1,19 @@
-//! A thin client of the Docker and Podman Engine API.
+//! A thin client of the Docker and Podman Engine API. Never knows what a container is for.
+
+mod attach;
+mod container;
+mod engine;
+mod error;
+mod image;
+mod label;
+mod network;
+
+pub use attach::{Attached, AttachedInput, AttachedOutput};
+pub use container::{
+    ContainerFound, ContainerInspected, ContainerSpec, Exited, Health, HealthCheck, Mount, PortPublish,
+    Protocol, PublishedPort, Restart,
+};
+pub use engine::{Engine, EngineKind, EngineVersion};
+pub use error::{EngineError, NoEngine};
+pub use image::{ImageInspected, Progress, RegistryCredentials};
+pub use label::{LABEL_JOB, LABEL_OWNER, Labels};

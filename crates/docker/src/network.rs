@@ -1,0 +1,74 @@
+use bollard::models::{EndpointSettings, NetworkConnectRequest, NetworkCreateRequest};
+use bollard::query_parameters::{
+    ListNetworksOptionsBuilder, ListVolumesOptionsBuilder, RemoveVolumeOptionsBuilder,
+};
+
+use crate::{Engine, EngineError, Labels};
+
+impl Engine {
+    /// Makes a bridge network and gives its id.
+    pub async fn create_network(&self, name: &str, labels: &Labels) -> Result<String, EngineError> {
+        let request = NetworkCreateRequest {
+            name: name.to_owned(),
+            driver: Some("bridge".to_owned()),
+            labels: Some(labels.to_map()),
+            ..Default::default()
+        };
+        let made = self.docker.create_network(request).await;
+        made.map(|network| network.id).map_err(|error| EngineError::of("create the network", name, error))
+    }
+
+    /// Joins a container to a network, reachable there under `aliases`.
+    pub async fn connect_network(
+        &self,
+        network: &str,
+        container: &str,
+        aliases: &[String],
+    ) -> Result<(), EngineError> {
+        let request = NetworkConnectRequest {
+            container: container.to_owned(),
+            endpoint_config: Some(EndpointSettings { aliases: Some(aliases.to_vec()), ..Default::default() }),
+        };
+        let joined = self.docker.connect_network(network, request).await;
+        joined.map_err(|error| EngineError::of("connect to the network", network, error))
+    }
+
+    /// Removes a network; one that is not there is removed already.
+    pub async fn remove_network(&self, network: &str) -> Result<(), EngineError> {
+        let removed = self.docker.remove_network(network).await;
+        gone(removed.map_err(|error| EngineError::of("remove the network", network, error)))
+    }
+
+    /// Ids of the networks that carry all of `labels`.
+    pub async fn list_networks(&self, labels: &Labels) -> Result<Vec<String>, EngineError> {
+        let options = ListNetworksOptionsBuilder::default().filters(&labels.to_filter()).build();
+        let found = self.docker.list_networks(Some(options)).await;
+        let found =
+            found.map_err(|error| EngineError::of("list networks of", &self.version().address, error))?;
+        Ok(found.into_iter().filter_map(|network| network.id).collect())
+    }
+
+    /// Names of the volumes that carry all of `labels`.
+    pub async fn list_volumes(&self, labels: &Labels) -> Result<Vec<String>, EngineError> {
+        let options = ListVolumesOptionsBuilder::default().filters(&labels.to_filter()).build();
+        let found = self.docker.list_volumes(Some(options)).await;
+        let found =
+            found.map_err(|error| EngineError::of("list volumes of", &self.version().address, error))?;
+        Ok(found.volumes.unwrap_or_default().into_iter().map(|volume| volume.name).collect())
+    }
+
+    /// Removes a volume; one that is not there is removed already.
+    pub async fn remove_volume(&self, volume: &str) -> Result<(), EngineError> {
+        let options = RemoveVolumeOptionsBuilder::default().force(true).build();
+        let removed = self.docker.remove_volume(volume, Some(options)).await;
+        gone(removed.map_err(|error| EngineError::of("remove the volume", volume, error)))
+    }
+}
+
+/// A removal of what is not there has done its work.
+pub(crate) fn gone(removal: Result<(), EngineError>) -> Result<(), EngineError> {
+    match removal {
+        Err(error) if error.is_absent() => Ok(()),
+        other => other,
+    }
+}
