@@ -12,7 +12,7 @@ else
   room=$(mktemp -d)
   trap 'kill $(jobs -p) 2>/dev/null || true; wait; rm -rf "$room"' EXIT
   sluice image unpack "images/$name.tar" "$room"
-  port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+  port=$(free_port)
   VERSION=$VERSION COMMIT=$COMMIT PORT=$port "$room/$name" &
   ask=(curl -fsS "http://127.0.0.1:$port$path")
 fi

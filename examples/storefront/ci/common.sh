@@ -23,3 +23,12 @@ within() {
     sleep 0.2
   done
 }
+
+# A port of 127.0.0.1 that nothing answers on.
+free_port() {
+  local port
+  while :; do
+    port=$((20000 + RANDOM % 20000))
+    (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || { echo "$port"; return; }
+  done
+}

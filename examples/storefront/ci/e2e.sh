@@ -35,7 +35,6 @@ for name in api web; do
   sluice image unpack "images/$name.tar" "$rooms/$name"
   echo "$name $(sluice image inspect "images/$name.tar" --json | sed -n 's/.*"config_digest": *"\([^"]*\)".*/\1/p' | head -n 1)" >> results/e2e/tested.txt
 done
-free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 api_port=$(free_port); web_port=$(free_port)
 VERSION=$VERSION COMMIT=$COMMIT PORT=$api_port "$rooms/api/api" &
 VERSION=$VERSION COMMIT=$COMMIT PORT=$web_port API_URL=http://127.0.0.1:$api_port "$rooms/web/web" &
