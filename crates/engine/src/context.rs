@@ -1,0 +1,258 @@
+use std::borrow::Cow;
+
+use sluice_model::Trigger;
+use sluice_plan::{Dialect, Expression, Late, Template, Value};
+
+use crate::evaluate::{self, Surroundings};
+use crate::state::Chain;
+use crate::{Create, JobState, Run, RunStatus};
+
+/// What an expression of a job may see.
+pub(crate) struct Contexts<'a> {
+    dialect: Dialect,
+    named: Vec<(&'static str, Cow<'a, Value>)>,
+    status: Status<'a>,
+}
+
+/// How the run stands for one job.
+enum Status<'a> {
+    /// Status functions have no meaning here.
+    Unavailable,
+    Job {
+        run: &'a Run,
+        chain: Chain,
+        cancelled: bool,
+    },
+}
+
+impl<'a> Contexts<'a> {
+    /// For `if:` of a job: `github`, `needs`, `vars`, `inputs` and the status functions.
+    pub(crate) fn of_condition(run: &'a Run, job: usize, cancelled: bool) -> Self {
+        let status = Status::Job { run, chain: run.chain_of_needs(job), cancelled };
+        Self { status, ..Self::of_job(run, job) }
+    }
+
+    /// For a job's matrix: `github`, `needs`, `vars`, `inputs`.
+    pub(crate) fn of_job(run: &'a Run, job: usize) -> Self {
+        let create = &run.fixed.create;
+        Self {
+            dialect: create.plan.dialect,
+            named: vec![
+                ("github", Cow::Borrowed(run.github.as_ref())),
+                ("needs", Cow::Owned(needs_context(run, job))),
+                ("vars", Cow::Owned(vars_context(create))),
+                ("inputs", Cow::Borrowed(&create.inputs)),
+            ],
+            status: Status::Unavailable,
+        }
+    }
+
+    /// For what a job decides for each combination: `strategy` and `matrix` too.
+    pub(crate) fn with_combination(mut self, strategy: Value, matrix: &'a Value) -> Self {
+        self.named.push(("strategy", Cow::Owned(strategy)));
+        self.named.push(("matrix", Cow::Borrowed(matrix)));
+        self
+    }
+
+    pub(crate) fn value(&self, expression: &Expression) -> Result<Value, String> {
+        evaluate::expression(expression, self)
+    }
+
+    /// A template's text. CircleCI's dialect has expanded its templates already.
+    pub(crate) fn text(&self, template: &Template) -> Result<String, String> {
+        match self.dialect {
+            Dialect::Circleci => Ok(template.source().to_owned()),
+            Dialect::Github => evaluate::template(template, self),
+        }
+    }
+
+    pub(crate) fn late<T: Clone>(
+        &self,
+        late: &Late<T>,
+        read: impl FnOnce(&Value) -> Option<T>,
+        expected: &str,
+    ) -> Result<T, String> {
+        match late {
+            Late::Known(value) => Ok(value.clone()),
+            Late::Expression(expression) => {
+                let value = self.value(expression)?;
+                read(&value).ok_or_else(|| {
+                    let seen = evaluate::kind(&value);
+                    format!("`{}` gives {seen}, but {expected} is expected", expression.source())
+                })
+            }
+        }
+    }
+
+    /// A matrix's string in which `${{ }}` may stand; one expression alone keeps its type.
+    pub(crate) fn matrix_text(&self, text: &str) -> Result<Value, String> {
+        match self.dialect {
+            Dialect::Circleci => Ok(Value::from(text)),
+            Dialect::Github => evaluate::template_value(text, self),
+        }
+    }
+}
+
+impl Surroundings for Contexts<'_> {
+    fn lookup(&self, name: &str) -> Option<Cow<'_, Value>> {
+        let (_, value) = self.named.iter().find(|(known, _)| known.eq_ignore_ascii_case(name))?;
+        Some(Cow::Borrowed(value.as_ref()))
+    }
+
+    fn success(&self, jobs: &[String]) -> Option<bool> {
+        let Status::Job { run, chain, cancelled } = &self.status else { return None };
+        if *cancelled {
+            return Some(false);
+        }
+        if jobs.is_empty() {
+            return Some(chain.all_succeeded);
+        }
+        Some(jobs.iter().all(|job| chain_of(run, job).is_some_and(|chain| chain.all_succeeded)))
+    }
+
+    fn failure(&self, jobs: &[String]) -> Option<bool> {
+        let Status::Job { run, chain, cancelled: _ } = &self.status else { return None };
+        if jobs.is_empty() {
+            return Some(chain.any_failed);
+        }
+        Some(jobs.iter().any(|job| chain_of(run, job).is_some_and(|chain| chain.any_failed)))
+    }
+
+    fn always(&self) -> Option<bool> {
+        matches!(self.status, Status::Job { .. }).then_some(true)
+    }
+
+    fn cancelled(&self) -> Option<bool> {
+        match self.status {
+            Status::Job { cancelled, .. } => Some(cancelled),
+            Status::Unavailable => None,
+        }
+    }
+}
+
+fn chain_of(run: &Run, job: &str) -> Option<Chain> {
+    let index = run.plan().jobs.iter().position(|known| known.id.as_str().eq_ignore_ascii_case(job))?;
+    match run.jobs[index].state {
+        JobState::Ended { chain, .. } => Some(chain),
+        JobState::Waiting | JobState::Active { .. } => None,
+    }
+}
+
+impl Run {
+    pub(crate) fn is_cancelling(&self) -> bool {
+        matches!(self.status, RunStatus::Cancelling { .. })
+    }
+}
+
+/// `needs.<job>.result` and `.outputs`, of the jobs that this one needs directly.
+fn needs_context(run: &Run, job: usize) -> Value {
+    let needs = run.fixed.graph.needs(job).iter().filter_map(|&need| match &run.jobs[need].state {
+        JobState::Ended { conclusion, outputs, .. } => {
+            let outputs = outputs.iter().map(|(key, value)| (key.clone(), Value::from(value.as_str())));
+            Some((
+                run.plan().jobs[need].id.to_string(),
+                Value::Object(vec![
+                    ("result".to_owned(), Value::from(conclusion.as_str())),
+                    ("outputs".to_owned(), Value::Object(outputs.collect())),
+                ]),
+            ))
+        }
+        JobState::Waiting | JobState::Active { .. } => None,
+    });
+    Value::Object(needs.collect())
+}
+
+fn vars_context(create: &Create) -> Value {
+    Value::Object(create.vars.iter().map(|(key, value)| (key.clone(), Value::from(value.as_str()))).collect())
+}
+
+/// `strategy.*` as GitHub has it for an instance.
+pub(crate) fn strategy_context(
+    fail_fast: bool,
+    max_parallel: Option<u32>,
+    index: usize,
+    total: usize,
+) -> Value {
+    let number = |n: usize| Value::Number(n as f64);
+    Value::Object(vec![
+        ("fail-fast".to_owned(), Value::Bool(fail_fast)),
+        ("job-index".to_owned(), number(index)),
+        ("job-total".to_owned(), number(total)),
+        ("max-parallel".to_owned(), number(max_parallel.map_or(total, |most| most as usize))),
+    ])
+}
+
+/// The `github` context of a job's conditions (GitHub, "Contexts reference"). Ids and counts are texts, as there.
+pub(crate) fn github_context(create: &Create, attempt: u32) -> Value {
+    let Create { run, number, plan, trigger, inputs: _, vars: _, server_url } = create;
+    let Trigger {
+        event,
+        action: _,
+        repository,
+        git_ref,
+        sha,
+        before: _,
+        actor,
+        base_ref,
+        head_ref,
+        changed_paths: _,
+        inputs: _,
+        payload,
+        subject: _,
+    } = trigger;
+    let ref_type = if trigger.tag().is_some() { "tag" } else { "branch" };
+    let payload = serde_json::from_str(payload).unwrap_or_else(|_| Value::Object(Vec::new()));
+    let pairs: Vec<(&str, Value)> = vec![
+        ("actor", actor.as_str().into()),
+        ("api_url", format!("{server_url}/api/v3").into()),
+        ("base_ref", base_ref.as_deref().unwrap_or_default().into()),
+        ("event", payload),
+        ("event_name", event.as_str().into()),
+        ("graphql_url", format!("{server_url}/api/graphql").into()),
+        ("head_ref", head_ref.as_deref().unwrap_or_default().into()),
+        ("ref", git_ref.as_str().into()),
+        ("ref_name", trigger.ref_name().into()),
+        ("ref_type", ref_type.into()),
+        ("repository", repository.as_str().into()),
+        ("repository_owner", repository.owner().into()),
+        ("repositoryUrl", format!("git://{}/{repository}.git", host_of(server_url)).into()),
+        ("run_attempt", attempt.to_string().into()),
+        ("run_id", run.to_string().into()),
+        ("run_number", number.to_string().into()),
+        ("server_url", server_url.as_str().into()),
+        ("sha", sha.as_str().into()),
+        ("triggering_actor", actor.as_str().into()),
+        ("workflow", plan.workflow.as_str().into()),
+        ("workflow_ref", format!("{repository}/{}@{git_ref}", plan.file).into()),
+        ("workflow_sha", sha.as_str().into()),
+    ];
+    Value::Object(pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
+}
+
+fn host_of(url: &str) -> &str {
+    url.split_once("://").map_or(url, |(_, host)| host)
+}
+
+/// What people see the run called. An expression that has no value leaves `run-name:` as it is written.
+pub(crate) fn run_title(create: &Create) -> String {
+    let fallback = || match create.trigger.subject.as_str() {
+        "" => create.plan.workflow.clone(),
+        subject => subject.to_owned(),
+    };
+    let Some(name) = &create.plan.run_name else { return fallback() };
+    let github = github_context(create, 1);
+    let contexts = Contexts {
+        dialect: create.plan.dialect,
+        named: vec![
+            ("github", Cow::Borrowed(&github)),
+            ("inputs", Cow::Borrowed(&create.inputs)),
+            ("vars", Cow::Owned(vars_context(create))),
+        ],
+        status: Status::Unavailable,
+    };
+    match contexts.text(name) {
+        Ok(text) if text.trim().is_empty() => fallback(),
+        Ok(text) => text,
+        Err(_) => name.source().to_owned(),
+    }
+}

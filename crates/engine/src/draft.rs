@@ -1,0 +1,283 @@
+use std::collections::{BTreeMap, VecDeque};
+
+use sluice_model::{Conclusion, InstanceId, Timestamp};
+use sluice_plan::Work;
+
+use crate::condition::{starts, survives_cancel};
+use crate::expand::{Start, expand};
+use crate::{Event, InstanceState, JobState, Refused, Run, RunStatus, State, fold};
+
+/// A decision in the making: the state as it will be, and the events that lead there.
+pub(crate) struct Draft {
+    state: State,
+    now: Timestamp,
+    events: Vec<Event>,
+    due: VecDeque<usize>,
+}
+
+/// Where an instance stands in the state.
+pub(crate) struct Place<'a> {
+    /// The job's position in the plan.
+    pub(crate) job: usize,
+    pub(crate) instance: &'a crate::Instance,
+}
+
+pub(crate) fn place<'a>(state: &'a State, id: &InstanceId) -> Result<Place<'a>, Refused> {
+    let run = state.run().ok_or(Refused::NoRun)?;
+    let unknown = || Refused::UnknownInstance { run: run.id(), instance: id.clone() };
+    let job = run.fixed.graph.index(&id.job).ok_or_else(unknown)?;
+    let instance = run.instance(id).ok_or_else(unknown)?;
+    Ok(Place { job, instance })
+}
+
+impl Draft {
+    pub(crate) fn of(state: &State, now: Timestamp) -> Self {
+        Self { state: state.clone(), now, events: Vec::new(), due: VecDeque::new() }
+    }
+
+    pub(crate) fn push(&mut self, event: Event) {
+        fold(&mut self.state, &event);
+        self.events.push(event);
+    }
+
+    /// The job has to be looked at before the decision is complete.
+    pub(crate) fn due(&mut self, job: usize) {
+        self.due.push_back(job);
+    }
+
+    pub(crate) fn due_all(&mut self) {
+        let jobs = self.state.run().map_or(0, |run| run.jobs.len());
+        self.due.extend(0..jobs);
+    }
+
+    /// Positions of the jobs, as the draft has them, for which `is_wanted` holds.
+    pub(crate) fn jobs_where(&self, is_wanted: impl Fn(&Run, usize) -> bool) -> Vec<usize> {
+        let Some(run) = self.state.run() else { return Vec::new() };
+        (0..run.jobs.len()).filter(|&job| is_wanted(run, job)).collect()
+    }
+
+    /// Follows everything that the pushed events lead to: jobs start, are skipped, end; the run ends.
+    pub(crate) fn settle(mut self) -> Vec<Event> {
+        while let Some(job) = self.due.pop_front() {
+            self.settle_job(job);
+        }
+        if let Some(conclusion) = self.state.run().and_then(conclusion_of_run) {
+            self.push(Event::RunEnded { at: self.now, conclusion });
+        }
+        self.events
+    }
+
+    fn settle_job(&mut self, job: usize) {
+        let Some(run) = self.state.run() else { return };
+        match &run.jobs[job].state {
+            JobState::Waiting => self.start(job),
+            JobState::Active { .. } => self.advance(job),
+            JobState::Ended { .. } => {}
+        }
+    }
+
+    fn start(&mut self, job: usize) {
+        let Some(run) = self.state.run() else { return };
+        if let RunStatus::Cancelling { force: true, .. } = run.status {
+            return self.end_job(job, Conclusion::Cancelled, BTreeMap::new(), None);
+        }
+        if !run.fixed.graph.needs(job).iter().all(|&need| run.jobs[need].state.is_ended()) {
+            return;
+        }
+        match starts(run, job).and_then(|yes| if yes { expand(run, job).map(Some) } else { Ok(None) }) {
+            Ok(Some(Start { instances, fail_fast, max_parallel })) => {
+                let id = run.plan().jobs[job].id.clone();
+                self.push(Event::JobStarted { at: self.now, job: id, instances, fail_fast, max_parallel });
+                self.advance(job);
+            }
+            Ok(None) => self.end_job(job, Conclusion::Skipped, BTreeMap::new(), None),
+            Err(problem) => self.end_job(job, Conclusion::Failure, BTreeMap::new(), Some(problem)),
+        }
+    }
+
+    /// Takes an active job as far as it goes without news from outside.
+    fn advance(&mut self, job: usize) {
+        self.fail_fast(job);
+        self.fill_slots(job);
+        self.conclude(job);
+    }
+
+    fn fail_fast(&mut self, job: usize) {
+        let Some(run) = self.state.run() else { return };
+        let record = &run.jobs[job];
+        let JobState::Active { fail_fast: true, .. } = record.state else { return };
+        let failed = record.instances.iter().any(|instance| {
+            !instance.plan.continue_on_error
+                && matches!(instance.state, InstanceState::Ended { conclusion: Conclusion::Failure, .. })
+        });
+        if failed {
+            self.stop_instances(job, "another job of the matrix failed (fail-fast)");
+        }
+    }
+
+    /// Ends what no agent has, and asks the agents to stop the rest.
+    pub(crate) fn stop_instances(&mut self, job: usize, reason: &str) {
+        for id in self.instance_ids(job) {
+            match self.instance_state(&id) {
+                Some(InstanceState::Held | InstanceState::Gated { .. } | InstanceState::Offered { .. }) => {
+                    self.end_instance(id, Conclusion::Cancelled, Some(reason.to_owned()))
+                }
+                Some(InstanceState::Leased { cancel_requested: false, .. }) => {
+                    self.push(Event::JobCancelRequested {
+                        at: self.now,
+                        instance: id,
+                        reason: reason.to_owned(),
+                    });
+                }
+                Some(InstanceState::Leased { .. } | InstanceState::Ended { .. }) | None => {}
+            }
+        }
+    }
+
+    fn fill_slots(&mut self, job: usize) {
+        let Some(run) = self.state.run() else { return };
+        let record = &run.jobs[job];
+        let JobState::Active { max_parallel, .. } = record.state else { return };
+        let limit = max_parallel.map_or(usize::MAX, |most| most.max(1) as usize);
+        let mut under_way = record.instances.iter().filter(|instance| instance.state.is_under_way()).count();
+        for id in self.instance_ids(job) {
+            if under_way >= limit {
+                break;
+            }
+            if matches!(self.instance_state(&id), Some(InstanceState::Held)) {
+                self.begin(id.clone());
+                under_way += usize::from(self.instance_state(&id).is_some_and(InstanceState::is_under_way));
+            }
+        }
+    }
+
+    /// A held instance's turn: its gate first, then an agent, or the end where there is nothing to run.
+    fn begin(&mut self, id: InstanceId) {
+        let Some(run) = self.state.run() else { return };
+        let (Some((job, _)), Some(instance)) = (run.job(&id.job), run.instance(&id)) else { return };
+        let gate_is_open = instance.gate.as_ref().is_some_and(|gate| gate.opened.is_some());
+        match (&instance.plan.gate, &job.work) {
+            (Some(gate), _) if !gate_is_open => {
+                let (name, gate) = (gate.name.clone(), gate.kind);
+                self.push(Event::GateWaiting { at: self.now, instance: id, name, gate });
+            }
+            (_, Work::Steps(_)) => {
+                let attempt = instance.attempt + 1;
+                self.push(Event::JobOffered { at: self.now, instance: id, attempt });
+            }
+            (_, Work::Approval | Work::Nothing) => self.end_instance(id, Conclusion::Success, None),
+            (_, Work::Call(call)) => {
+                let problem = format!("the reusable workflow `{}` was not resolved", call.workflow);
+                self.end_instance(id, Conclusion::Failure, Some(problem));
+            }
+        }
+    }
+
+    fn conclude(&mut self, job: usize) {
+        let Some(run) = self.state.run() else { return };
+        let record = &run.jobs[job];
+        if !matches!(record.state, JobState::Active { .. }) {
+            return;
+        }
+        let mut conclusions = Vec::with_capacity(record.instances.len());
+        let mut outputs = BTreeMap::new();
+        let mut problem = None;
+        for instance in &record.instances {
+            let InstanceState::Ended { conclusion, outputs: own, problem: why, .. } = &instance.state else {
+                return;
+            };
+            conclusions.push(match conclusion {
+                Conclusion::Failure if instance.plan.continue_on_error => Conclusion::Success,
+                other => *other,
+            });
+            // Of a matrix, the last combination that gives an output a value decides it.
+            outputs.extend(
+                own.iter()
+                    .filter(|(key, value)| !value.is_empty() || !outputs.contains_key(*key))
+                    .map(|(key, value)| (key.clone(), value.clone()))
+                    .collect::<Vec<_>>(),
+            );
+            if *conclusion == Conclusion::Failure {
+                problem = problem.or_else(|| why.clone());
+            }
+        }
+        self.end_job(job, worst(conclusions), outputs, problem);
+    }
+
+    fn end_job(
+        &mut self,
+        job: usize,
+        conclusion: Conclusion,
+        outputs: BTreeMap<String, String>,
+        problem: Option<String>,
+    ) {
+        let Some(run) = self.state.run() else { return };
+        let id = run.plan().jobs[job].id.clone();
+        let dependents = run.fixed.graph.dependents(job).to_vec();
+        self.push(Event::JobEnded { at: self.now, job: id, conclusion, outputs, problem });
+        self.due.extend(dependents);
+    }
+
+    pub(crate) fn end_instance(
+        &mut self,
+        instance: InstanceId,
+        conclusion: Conclusion,
+        problem: Option<String>,
+    ) {
+        self.push(Event::InstanceEnded {
+            at: self.now,
+            instance,
+            conclusion,
+            outputs: BTreeMap::new(),
+            problem,
+        });
+    }
+
+    /// A lost lease is offered again, unless the job was to stop anyway.
+    pub(crate) fn after_lost_lease(&mut self, id: InstanceId, cancel_requested: bool, most: u32) {
+        let Some(run) = self.state.run() else { return };
+        let (Some(job), Some(instance)) = (run.fixed.graph.index(&id.job), run.instance(&id)) else { return };
+        if cancel_requested || !survives_cancel(run, job) {
+            self.end_instance(id, Conclusion::Cancelled, None);
+        } else if instance.lost_leases >= most {
+            let problem = format!(
+                "its agent was lost {most} times; see the agent's log, then rerun the job with `sluice rerun`"
+            );
+            self.end_instance(id, Conclusion::Failure, Some(problem));
+        }
+        self.due(job);
+    }
+
+    fn instance_ids(&self, job: usize) -> Vec<InstanceId> {
+        let Some(run) = self.state.run() else { return Vec::new() };
+        let id = &run.plan().jobs[job].id;
+        (0u32..).zip(&run.jobs[job].instances).map(|(index, _)| InstanceId::new(id.clone(), index)).collect()
+    }
+
+    fn instance_state(&self, id: &InstanceId) -> Option<&InstanceState> {
+        self.state.run()?.instance(id).map(|instance| &instance.state)
+    }
+}
+
+/// None while a job is open, and where the run has ended already.
+fn conclusion_of_run(run: &Run) -> Option<Conclusion> {
+    if run.open_jobs > 0 {
+        return None;
+    }
+    match run.status {
+        RunStatus::Ended { .. } => None,
+        RunStatus::Cancelling { .. } => Some(Conclusion::Cancelled),
+        RunStatus::Running => Some(worst(run.jobs.iter().filter_map(|record| record.state.conclusion()))),
+    }
+}
+
+/// A failure outweighs a cancellation, that a success, and that a skip.
+fn worst(conclusions: impl IntoIterator<Item = Conclusion>) -> Conclusion {
+    let weight = |conclusion: &Conclusion| match conclusion {
+        Conclusion::Failure => 3,
+        Conclusion::Cancelled => 2,
+        Conclusion::Success => 1,
+        Conclusion::Skipped => 0,
+    };
+    conclusions.into_iter().max_by_key(weight).unwrap_or(Conclusion::Skipped)
+}

@@ -1,0 +1,63 @@
+use serde::{Deserialize, Serialize};
+use sluice_model::{AgentId, Conclusion, InstanceId};
+use sluice_plan::GateKind;
+
+use crate::{Event, InstanceState, State, fold};
+
+/// What the world has to do about an event. Performed at least once, with the event's number as the key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Effect {
+    /// Put the job before the agents; the one that takes it answers with `Lease`.
+    OfferJob { instance: InstanceId, attempt: u32, fencing_token: u64 },
+    /// Tell the agent to stop; the runner still reports.
+    CancelJob { instance: InstanceId, agent: AgentId, fencing_token: u64 },
+    /// Look the gate up in the policy. `OpenGate` with `GateOpener::Policy` where nobody has to decide (an
+    /// environment without a gate); otherwise nothing, until a person does.
+    AskGate { instance: InstanceId, name: String, gate: GateKind },
+    /// The run is over: report it, and perhaps make a release of it.
+    ConcludeRun { attempt: u32, conclusion: Conclusion },
+}
+
+/// What follows from `event`, which `state` has folded as its last. Never asked on replay.
+pub fn effects(state: &State, event: &Event) -> Vec<Effect> {
+    let Some(run) = state.run() else { return Vec::new() };
+    match event {
+        Event::JobOffered { instance, attempt, .. } => vec![Effect::OfferJob {
+            instance: instance.clone(),
+            attempt: *attempt,
+            fencing_token: state.sequence(),
+        }],
+        Event::JobCancelRequested { instance, .. } => match run.instance(instance).map(|i| &i.state) {
+            Some(InstanceState::Leased { agent, fencing_token, .. }) => vec![Effect::CancelJob {
+                instance: instance.clone(),
+                agent: agent.clone(),
+                fencing_token: *fencing_token,
+            }],
+            _ => Vec::new(),
+        },
+        Event::GateWaiting { instance, name, gate, .. } => {
+            vec![Effect::AskGate { instance: instance.clone(), name: name.clone(), gate: *gate }]
+        }
+        Event::RunEnded { conclusion, .. } => {
+            vec![Effect::ConcludeRun { attempt: run.attempt(), conclusion: *conclusion }]
+        }
+        Event::RunCreated { .. }
+        | Event::JobStarted { .. }
+        | Event::GateOpened { .. }
+        | Event::GateRejected { .. }
+        | Event::JobLeased { .. }
+        | Event::LeaseRenewed { .. }
+        | Event::LeaseLost { .. }
+        | Event::InstanceEnded { .. }
+        | Event::JobEnded { .. }
+        | Event::CancelRequested { .. }
+        | Event::RerunStarted { .. } => Vec::new(),
+    }
+}
+
+/// Folds a new event and gives its effects: the order that [`effects`] asks for.
+pub fn apply(state: &mut State, event: &Event) -> Vec<Effect> {
+    fold(state, event);
+    effects(state, event)
+}

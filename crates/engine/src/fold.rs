@@ -1,0 +1,229 @@
+use std::sync::Arc;
+
+use sluice_model::{Conclusion, InstanceId, JobId, Timestamp};
+
+use crate::context::github_context;
+use crate::graph::Graph;
+use crate::state::{Chain, Fixed};
+use crate::{
+    Create, Event, GateRecord, Instance, InstancePlan, InstanceState, JobRecord, JobState, Reset, Run,
+    RunStatus, State,
+};
+
+/// Takes one stored event into the state. Total: an event that fits nothing (an older or damaged log) changes nothing
+/// but the count.
+pub fn fold(state: &mut State, event: &Event) {
+    state.sequence += 1;
+    let sequence = state.sequence;
+    if let Event::RunCreated { at, create, title } = event {
+        state.run = Some(created(*at, create, title));
+        return;
+    }
+    let Some(run) = &mut state.run else { return };
+    match event {
+        Event::RunCreated { .. } => {}
+        Event::JobStarted { at, job, instances, fail_fast, max_parallel } => {
+            if let Some(record) = run.record_mut(job) {
+                record.state =
+                    JobState::Active { since: *at, fail_fast: *fail_fast, max_parallel: *max_parallel };
+                record.instances = instances.iter().cloned().map(held).collect();
+            }
+        }
+        Event::GateWaiting { at, instance, name, gate } => {
+            if let Some(found) = run.instance_mut(instance) {
+                found.gate = Some(GateRecord {
+                    name: name.clone(),
+                    kind: *gate,
+                    asked: *at,
+                    opened: None,
+                    rejected: None,
+                });
+                found.state = InstanceState::Gated { since: *at };
+            }
+        }
+        Event::GateOpened { at, instance, by } => {
+            if let Some(found) = run.instance_mut(instance) {
+                if let Some(gate) = &mut found.gate {
+                    gate.opened = Some((by.clone(), *at));
+                }
+                found.state = InstanceState::Held;
+            }
+        }
+        Event::GateRejected { at, instance, by, reason: _ } => {
+            if let Some(gate) = run.instance_mut(instance).and_then(|found| found.gate.as_mut()) {
+                gate.rejected = Some((by.clone(), *at));
+            }
+        }
+        Event::JobOffered { at, instance, attempt } => {
+            if let Some(found) = run.instance_mut(instance) {
+                found.attempt = *attempt;
+                found.state = InstanceState::Offered { fencing_token: sequence, since: *at };
+            }
+        }
+        Event::JobLeased { at, instance, agent, until } => {
+            if let Some(found) = run.instance_mut(instance)
+                && let InstanceState::Offered { fencing_token, .. } = found.state
+            {
+                found.state = InstanceState::Leased {
+                    fencing_token,
+                    agent: agent.clone(),
+                    since: *at,
+                    until: *until,
+                    cancel_requested: false,
+                };
+            }
+        }
+        Event::LeaseRenewed { at: _, instance, until: renewed } => {
+            if let Some(InstanceState::Leased { until, .. }) =
+                run.instance_mut(instance).map(|found| &mut found.state)
+            {
+                *until = *renewed;
+            }
+        }
+        Event::LeaseLost { at: _, instance, agent: _, loss: _ } => {
+            if let Some(found) = run.instance_mut(instance) {
+                found.lost_leases += 1;
+                found.state = InstanceState::Held;
+            }
+        }
+        Event::JobCancelRequested { at: _, instance, reason: _ } => {
+            if let Some(InstanceState::Leased { cancel_requested, .. }) =
+                run.instance_mut(instance).map(|found| &mut found.state)
+            {
+                *cancel_requested = true;
+            }
+        }
+        Event::InstanceEnded { at, instance, conclusion, outputs, problem } => {
+            if let Some(found) = run.instance_mut(instance) {
+                let (started, fencing_token) = match found.state {
+                    InstanceState::Leased { since, fencing_token, .. } => (Some(since), Some(fencing_token)),
+                    _ => (None, None),
+                };
+                found.state = InstanceState::Ended {
+                    conclusion: *conclusion,
+                    outputs: outputs.clone(),
+                    problem: problem.clone(),
+                    started,
+                    at: *at,
+                    fencing_token,
+                };
+            }
+        }
+        Event::JobEnded { at, job, conclusion, outputs, problem } => {
+            let chain = run.chain_of(job, *conclusion);
+            if let Some(record) = run.record_mut(job) {
+                let was_open = !record.state.is_ended();
+                let (fail_fast, max_parallel) = match record.state {
+                    JobState::Active { fail_fast, max_parallel, .. } => (fail_fast, max_parallel),
+                    JobState::Waiting | JobState::Ended { .. } => (true, None),
+                };
+                record.state = JobState::Ended {
+                    at: *at,
+                    conclusion: *conclusion,
+                    outputs: outputs.clone(),
+                    problem: problem.clone(),
+                    fail_fast,
+                    max_parallel,
+                    chain,
+                };
+                run.open_jobs -= usize::from(was_open);
+            }
+        }
+        Event::CancelRequested { at, by, force } => {
+            run.status = RunStatus::Cancelling { by: by.clone(), force: *force, since: *at };
+        }
+        Event::RunEnded { at, conclusion } => {
+            run.status = RunStatus::Ended { conclusion: *conclusion, at: *at };
+        }
+        Event::RerunStarted { at, by: _, attempt, jobs } => {
+            run.attempt = *attempt;
+            run.attempt_began = *at;
+            run.status = RunStatus::Running;
+            run.github = Arc::new(github_context(&run.fixed.create, *attempt));
+            for reset in jobs {
+                run.reset(*at, reset);
+            }
+        }
+    }
+}
+
+fn created(at: Timestamp, create: &Create, title: &str) -> Run {
+    let graph = Graph::of(&create.plan);
+    let waiting = Arc::new(JobRecord { state: JobState::Waiting, instances: Vec::new() });
+    Run {
+        github: Arc::new(github_context(create, 1)),
+        attempt: 1,
+        status: RunStatus::Running,
+        jobs: vec![waiting; create.plan.jobs.len()],
+        open_jobs: create.plan.jobs.len(),
+        attempt_began: at,
+        fixed: Arc::new(Fixed { create: create.clone(), title: title.to_owned(), created: at, graph }),
+    }
+}
+
+fn held(plan: InstancePlan) -> Instance {
+    Instance { plan, attempt: 0, lost_leases: 0, gate: None, state: InstanceState::Held }
+}
+
+impl Run {
+    fn record_mut(&mut self, job: &JobId) -> Option<&mut JobRecord> {
+        let index = self.fixed.graph.index(job)?;
+        self.jobs.get_mut(index).map(Arc::make_mut)
+    }
+
+    fn instance_mut(&mut self, id: &InstanceId) -> Option<&mut Instance> {
+        self.record_mut(&id.job)?.instances.get_mut(id.index as usize)
+    }
+
+    fn chain_of(&self, job: &JobId, conclusion: Conclusion) -> Chain {
+        let own = Chain {
+            all_succeeded: conclusion == Conclusion::Success,
+            any_failed: conclusion == Conclusion::Failure,
+        };
+        let Some(index) = self.fixed.graph.index(job) else { return own };
+        let needs = self.chain_of_needs(index);
+        Chain {
+            all_succeeded: own.all_succeeded && needs.all_succeeded,
+            any_failed: own.any_failed || needs.any_failed,
+        }
+    }
+
+    /// How everything that the job needs, directly or not, ended.
+    pub(crate) fn chain_of_needs(&self, job: usize) -> Chain {
+        let mut chain = Chain { all_succeeded: true, any_failed: false };
+        for &need in self.fixed.graph.needs(job) {
+            match self.jobs[need].state {
+                JobState::Ended { chain: needed, .. } => {
+                    chain.all_succeeded &= needed.all_succeeded;
+                    chain.any_failed |= needed.any_failed;
+                }
+                JobState::Waiting | JobState::Active { .. } => chain.all_succeeded = false,
+            }
+        }
+        chain
+    }
+
+    fn reset(&mut self, at: Timestamp, reset: &Reset) {
+        let Some(record) = self.record_mut(&reset.job) else { return };
+        let was_ended = record.state.is_ended();
+        match (&reset.instances, &record.state) {
+            (Some(again), JobState::Ended { fail_fast, max_parallel, .. }) => {
+                let (fail_fast, max_parallel) = (*fail_fast, *max_parallel);
+                record.state = JobState::Active { since: at, fail_fast, max_parallel };
+                for &index in again {
+                    if let Some(instance) = record.instances.get_mut(index as usize) {
+                        instance.lost_leases = 0;
+                        instance.gate = None;
+                        instance.state = InstanceState::Held;
+                    }
+                }
+            }
+            (Some(_), JobState::Waiting | JobState::Active { .. }) => return,
+            (None, _) => {
+                record.state = JobState::Waiting;
+                record.instances.clear();
+            }
+        }
+        self.open_jobs += usize::from(was_ended);
+    }
+}

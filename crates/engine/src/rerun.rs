@@ -1,0 +1,72 @@
+use sluice_model::{Conclusion, Timestamp, UserName};
+
+use crate::draft::Draft;
+use crate::{Event, InstanceState, JobRecord, JobState, Refused, RerunScope, Reset, Run, RunStatus, State};
+
+/// A new attempt. A job may be run again while others still go on, as long as nothing that needs it is under way.
+pub(crate) fn rerun(
+    state: &State,
+    now: Timestamp,
+    by: UserName,
+    scope: RerunScope,
+) -> Result<Vec<Event>, Refused> {
+    let run = state.run().ok_or(Refused::NoRun)?;
+    if let RunStatus::Cancelling { .. } = run.status {
+        return Err(Refused::Cancelling);
+    }
+    let jobs = resets(run, &scope)?;
+    let mut draft = Draft::of(state, now);
+    draft.push(Event::RerunStarted { at: now, by, attempt: run.attempt + 1, jobs });
+    draft.due_all();
+    Ok(draft.settle())
+}
+
+fn resets(run: &Run, scope: &RerunScope) -> Result<Vec<Reset>, Refused> {
+    let again: Vec<usize> = match scope {
+        RerunScope::All => (0..run.jobs.len()).collect(),
+        RerunScope::Failed => (0..run.jobs.len()).filter(|&job| is_unsuccessful(&run.jobs[job])).collect(),
+        RerunScope::Job(id) => {
+            let unknown = || Refused::UnknownJob { run: run.id(), job: id.clone() };
+            vec![run.fixed.graph.index(id).ok_or_else(unknown)?]
+        }
+    };
+    if again.is_empty() {
+        return Err(Refused::NothingFailed);
+    }
+    let named_waits = |job: &usize| matches!(run.jobs[*job].state, JobState::Waiting);
+    let mut resets = Vec::new();
+    for job in run.fixed.graph.with_dependents(again.iter().copied()) {
+        let id = run.plan().jobs[job].id.clone();
+        match run.jobs[job].state {
+            JobState::Active { .. } => return Err(Refused::StillRunning { job: id }),
+            JobState::Waiting
+                if *scope == RerunScope::All || again.iter().any(|j| *j == job && named_waits(j)) =>
+            {
+                return Err(Refused::StillRunning { job: id });
+            }
+            JobState::Waiting => {}
+            JobState::Ended { .. } => {
+                let only_failed = *scope == RerunScope::Failed && again.contains(&job);
+                let instances = if only_failed { failed_instances(&run.jobs[job]) } else { None };
+                resets.push(Reset { job: id, instances });
+            }
+        }
+    }
+    Ok(resets)
+}
+
+fn is_unsuccessful(record: &JobRecord) -> bool {
+    matches!(record.state.conclusion(), Some(Conclusion::Failure | Conclusion::Cancelled))
+}
+
+/// The combinations to run again, where some passed and are kept.
+fn failed_instances(record: &JobRecord) -> Option<Vec<u32>> {
+    let failed: Vec<u32> = (0u32..)
+        .zip(&record.instances)
+        .filter(|(_, instance)| {
+            !matches!(instance.state, InstanceState::Ended { conclusion: Conclusion::Success, .. })
+        })
+        .map(|(index, _)| index)
+        .collect();
+    (!failed.is_empty() && failed.len() < record.instances.len()).then_some(failed)
+}

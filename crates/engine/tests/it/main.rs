@@ -1,0 +1,4 @@
+//! The run machine through its three functions.
+
+mod jobs;
+mod live;
