@@ -1,0 +1,119 @@
+use crate::Value;
+
+/// Characters from the start of the expression, `start` included, `end` not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Span {
+    pub start: usize,
+    pub end: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogicalOperator {
+    And,
+    Or,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BinaryOperator {
+    Equal,
+    NotEqual,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+}
+
+/// A parsed expression. Its height is at most [`crate::MAX_DEPTH`], so that recursion over it is safe.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Node {
+    /// Null, a boolean, a number or a text.
+    Literal {
+        value: Value,
+        span: Span,
+    },
+    /// `github`: a name that the caller's context knows.
+    Context {
+        name: String,
+        span: Span,
+    },
+    /// `of.key` (the key is a text) or `of[key]`.
+    Index {
+        of: Box<Node>,
+        key: Box<Node>,
+    },
+    /// `of.*` or `of[*]`.
+    Star {
+        of: Box<Node>,
+    },
+    Call {
+        function: String,
+        arguments: Vec<Node>,
+        span: Span,
+    },
+    Not {
+        operand: Box<Node>,
+    },
+    Binary {
+        operator: BinaryOperator,
+        left: Box<Node>,
+        right: Box<Node>,
+    },
+    /// A chain of one operator, at least two operands.
+    Logical {
+        operator: LogicalOperator,
+        operands: Vec<Node>,
+    },
+}
+
+impl Node {
+    /// Calls `visit` with this node and every node below it, parents first.
+    pub fn walk<'a>(&'a self, visit: &mut impl FnMut(&'a Node)) {
+        visit(self);
+        match self {
+            Self::Literal { .. } | Self::Context { .. } => {}
+            Self::Index { of, key } => {
+                of.walk(visit);
+                key.walk(visit);
+            }
+            Self::Star { of } => of.walk(visit),
+            Self::Not { operand } => operand.walk(visit),
+            Self::Binary { left, right, .. } => {
+                left.walk(visit);
+                right.walk(visit);
+            }
+            Self::Call { arguments: nodes, .. } | Self::Logical { operands: nodes, .. } => {
+                nodes.iter().for_each(|node| node.walk(visit));
+            }
+        }
+    }
+
+    /// `github.event.commits.*.message` as its names in lower case, where each key is a fixed text. `*` stands for itself.
+    pub fn path(&self) -> Option<Vec<String>> {
+        match self {
+            Self::Context { name, .. } => Some(vec![name.to_lowercase()]),
+            Self::Index { of, key } => {
+                let Self::Literal { value: Value::String(key), .. } = key.as_ref() else { return None };
+                let mut path = of.path()?;
+                path.push(key.to_lowercase());
+                Some(path)
+            }
+            Self::Star { of } => {
+                let mut path = of.path()?;
+                path.push("*".to_owned());
+                Some(path)
+            }
+            _ => None,
+        }
+    }
+
+    /// Where the node's first named or literal part stands.
+    pub fn span(&self) -> Span {
+        match self {
+            Self::Literal { span, .. } | Self::Context { span, .. } | Self::Call { span, .. } => *span,
+            Self::Index { of, .. } | Self::Star { of } => of.span(),
+            Self::Not { operand } => operand.span(),
+            Self::Binary { left, .. } => left.span(),
+            Self::Logical { operands, .. } => operands.first().map(Node::span).unwrap_or_default(),
+        }
+    }
+}

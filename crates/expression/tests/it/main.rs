@@ -1,0 +1,5 @@
+mod conformance;
+mod evaluation;
+mod hostile;
+mod round_trip;
+mod templates;
