@@ -1,7 +1,21 @@
 //! Messages between server and agents or command line, and the one client. Holds no rule.
 
+mod account;
+mod client;
+mod delivery;
+mod lines;
 mod order;
 mod report;
+mod run;
 
+pub use account::{Account, FreshToken, NewToken, Problem, PutAccount, ServerVersion, TokenSummary};
+pub use client::{Client, ClientError};
+pub use delivery::{
+    Decision, DeployRequest, EnvironmentStatus, ImageSummary, LiveRelease, Progress, PromoteRequest,
+    PromotionStage, PromotionSummary, ReleaseSummary, RollbackRequest,
+};
 pub use order::{JobOrder, NeedResult, RegistryAccess, Secret, ServerAccess, SourceTree};
 pub use report::{JobEvent, JobReport, Level, Stream, TestCase, TestOutcome};
+pub use run::{
+    CancelRequest, JobState, JobSummary, RerunRequest, RunDetail, RunQuery, RunState, RunSummary, WaitingOn,
+};
