@@ -1,0 +1,451 @@
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt};
+use sluice_model::Digest;
+use tokio::sync::{OwnedMutexGuard, mpsc};
+
+use crate::layout::{Layout, UNNAMED, sync_folder};
+use crate::upload::{Growing, OpenUploads};
+use crate::{Algorithm, BlobError, BlobFile, UploadId};
+
+/// Bytes are handed to the writing thread in batches of about this size.
+const BATCH_BYTES: usize = 512 * 1024;
+/// How long a request waits for the one before it to let go of the same upload.
+const BUSY_WAIT: Duration = Duration::from_secs(5);
+
+/// A folder of blobs, each named by its digest. Cheap to clone.
+///
+/// A blob is visible only when it is whole, has its digest, and is flushed to the disk together with its name.
+#[derive(Clone)]
+pub struct Blobs {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    layout: Layout,
+    uploads: OpenUploads,
+    limit_bytes: u64,
+}
+
+/// One blob of a listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BlobEntry {
+    pub digest: Digest,
+    pub size_bytes: u64,
+    pub modified: SystemTime,
+}
+
+/// What was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    pub digest: Digest,
+    pub size_bytes: u64,
+}
+
+type Slot = OwnedMutexGuard<Option<Growing>>;
+
+impl Blobs {
+    /// Opens or makes the folder, and removes what a crash left half written. Uploads that can go on are kept.
+    ///
+    /// Only one process may have a folder open.
+    pub async fn open(root: impl Into<PathBuf>) -> Result<Self, BlobError> {
+        Self::open_with_limit(root, u64::MAX).await
+    }
+
+    /// As `open`, refusing any blob of more than `limit_bytes`.
+    pub async fn open_with_limit(root: impl Into<PathBuf>, limit_bytes: u64) -> Result<Self, BlobError> {
+        let layout = Layout::new(root.into());
+        let shared = Arc::new(Shared { layout, uploads: OpenUploads::default(), limit_bytes });
+        let blobs = Self { shared };
+        blobs.blocking(|shared| prepare(&shared.layout)).await?;
+        Ok(blobs)
+    }
+
+    /// The size of a blob in bytes; none where it is not there.
+    pub async fn size(&self, digest: &Digest) -> Result<Option<u64>, BlobError> {
+        let path = self.path(digest);
+        self.blocking(move |_| size_of(&path)).await
+    }
+
+    pub async fn contains(&self, digest: &Digest) -> Result<bool, BlobError> {
+        Ok(self.size(digest).await?.is_some())
+    }
+
+    /// Opens a blob for reading; none where it is not there.
+    pub async fn get(&self, digest: &Digest) -> Result<Option<BlobFile>, BlobError> {
+        let path = self.path(digest);
+        self.blocking(move |_| match File::open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(BlobError::at(&path, error)),
+            Ok(file) => {
+                let size = file.metadata().map_err(|error| BlobError::at(&path, error))?.len();
+                Ok(Some(BlobFile::new(file, path, size)))
+            }
+        })
+        .await
+    }
+
+    /// Where the blob lies or would lie.
+    pub fn path(&self, digest: &Digest) -> PathBuf {
+        self.shared.layout.blob(digest)
+    }
+
+    /// Stores bytes that are in memory. With `expected`, refuses others.
+    pub async fn put(&self, bytes: impl Into<Bytes>, expected: Option<&Digest>) -> Result<Stored, BlobError> {
+        let (bytes, expected) = (bytes.into(), expected.cloned());
+        self.blocking(move |shared| {
+            shared.check_size(bytes.len() as u64)?;
+            let mut file = shared.create_unnamed(expected.as_ref())?;
+            file.append(&[bytes])?;
+            shared.install(&mut file, expected.as_ref())
+        })
+        .await
+    }
+
+    /// Stores a stream in one go, never holding more than a few pieces in memory. With `expected`, refuses others.
+    ///
+    /// Nothing is left behind when it fails.
+    pub async fn write<S>(&self, body: S, expected: Option<&Digest>) -> Result<Stored, BlobError>
+    where
+        S: Stream<Item = io::Result<Bytes>> + Send,
+    {
+        let wanted = expected.cloned();
+        let file = self.blocking(move |shared| shared.create_unnamed(wanted.as_ref())).await?;
+        let slot = Arc::new(tokio::sync::Mutex::new(Some(file))).lock_owned().await;
+        let mut slot = self.pump(slot, body).await?;
+        let expected = expected.cloned();
+        self.blocking(move |shared| match slot.as_mut() {
+            Some(file) => shared.install(file, expected.as_ref()),
+            None => Err(lost_slot(&shared.layout)),
+        })
+        .await
+    }
+
+    /// Begins an upload that may take several requests. `scope` names who may go on with it: an upload is found
+    /// only with the id and the same scope.
+    pub async fn begin_upload(&self, scope: &str) -> Result<UploadId, BlobError> {
+        let id = UploadId::new();
+        let path = self.shared.layout.upload(&id, scope);
+        let slot = self.shared.uploads.slot(id).try_lock_owned();
+        let mut slot = slot.map_err(|_| BlobError::UploadBusy(id))?;
+        let made = self.blocking(move |_| Growing::create(path, Algorithm::Sha256)).await;
+        match made {
+            Ok(file) => {
+                *slot = Some(file);
+                Ok(id)
+            }
+            Err(error) => {
+                self.shared.uploads.forget(id);
+                Err(error)
+            }
+        }
+    }
+
+    /// How many bytes an upload holds: where the next chunk has to begin. Known after a restart too.
+    pub async fn upload_length(&self, id: UploadId, scope: &str) -> Result<u64, BlobError> {
+        let slot = self.upload(id, scope).await?;
+        Ok(slot.as_ref().map_or(0, Growing::length))
+    }
+
+    /// Appends a chunk and gives the new length.
+    ///
+    /// With `offset`, the chunk must begin where the upload ends. When the sender breaks off, what arrived is kept.
+    pub async fn append<S>(
+        &self,
+        id: UploadId,
+        scope: &str,
+        offset: Option<u64>,
+        body: S,
+    ) -> Result<u64, BlobError>
+    where
+        S: Stream<Item = io::Result<Bytes>> + Send,
+    {
+        let slot = self.upload(id, scope).await?;
+        let length = slot.as_ref().map_or(0, Growing::length);
+        if let Some(sent) = offset
+            && sent != length
+        {
+            return Err(BlobError::OutOfOrder { sent, expected: length });
+        }
+        let slot = self.pump(slot, body).await?;
+        Ok(slot.as_ref().map_or(length, Growing::length))
+    }
+
+    /// Ends an upload: checks the digest, flushes, and puts the blob into its place.
+    ///
+    /// After a wrong digest the upload is gone, for no further byte could make it right.
+    pub async fn finish_upload(
+        &self,
+        id: UploadId,
+        scope: &str,
+        digest: &Digest,
+    ) -> Result<Stored, BlobError> {
+        let mut slot = self.upload(id, scope).await?;
+        let digest = digest.clone();
+        let outcome = self
+            .blocking(move |shared| match slot.as_mut() {
+                Some(file) => shared.install(file, Some(&digest)),
+                None => Err(lost_slot(&shared.layout)),
+            })
+            .await;
+        if matches!(outcome, Ok(_) | Err(BlobError::DigestMismatch { .. })) {
+            self.shared.uploads.forget(id);
+        }
+        outcome
+    }
+
+    /// Throws an upload away.
+    pub async fn cancel_upload(&self, id: UploadId, scope: &str) -> Result<(), BlobError> {
+        let mut slot = self.upload(id, scope).await?;
+        self.shared.uploads.forget(id);
+        self.blocking(move |_| match slot.take() {
+            Some(file) => remove(file.path()).map(drop),
+            None => Ok(()),
+        })
+        .await
+    }
+
+    /// Throws away the uploads that nobody wrote to for `idle`, and gives their number.
+    pub async fn sweep_uploads(&self, idle: Duration) -> Result<usize, BlobError> {
+        self.blocking(move |shared| {
+            let mut removed = 0;
+            for entry in entries(&shared.layout.uploads())? {
+                let path = entry.path();
+                let age = entry.metadata().and_then(|meta| meta.modified()).map(|at| at.elapsed());
+                if matches!(age, Ok(Ok(age)) if age >= idle) && remove(&path)? {
+                    removed += 1;
+                }
+            }
+            Ok(removed)
+        })
+        .await
+    }
+
+    /// Removes a blob. False where there was none.
+    pub async fn delete(&self, digest: &Digest) -> Result<bool, BlobError> {
+        let path = self.path(digest);
+        self.blocking(move |_| remove(&path)).await
+    }
+
+    /// Every blob, in no particular order. Files that are no blobs are passed over.
+    pub async fn list(&self) -> Result<Vec<BlobEntry>, BlobError> {
+        self.blocking(|shared| {
+            let mut blobs = Vec::new();
+            for algorithm in Algorithm::ALL {
+                for prefix in entries(&shared.layout.algorithm(algorithm))? {
+                    for entry in entries(&prefix.path())? {
+                        blobs.extend(describe(algorithm, &entry)?);
+                    }
+                }
+            }
+            Ok(blobs)
+        })
+        .await
+    }
+
+    /// The one writer of an upload, its file opened by this process.
+    async fn upload(&self, id: UploadId, scope: &str) -> Result<Slot, BlobError> {
+        let path = self.shared.layout.upload(&id, scope);
+        let slot = self.shared.uploads.slot(id);
+        let waiting = tokio::time::timeout(BUSY_WAIT, slot.lock_owned()).await;
+        let mut slot = waiting.map_err(|_| BlobError::UploadBusy(id))?;
+        if slot.is_none() {
+            let path = path.clone();
+            *slot = self.blocking(move |_| Growing::reopen(path, Algorithm::Sha256)).await?;
+        }
+        match slot.as_ref() {
+            Some(file) if file.path() == path => Ok(slot),
+            Some(_) => Err(BlobError::UploadUnknown(id)),
+            None => {
+                self.shared.uploads.forget(id);
+                Err(BlobError::UploadUnknown(id))
+            }
+        }
+    }
+
+    /// Moves a stream into a file. The thread that writes holds the upload, so that a sender who goes away at any
+    /// moment leaves the file and its digest in step.
+    async fn pump<S>(&self, slot: Slot, body: S) -> Result<Slot, BlobError>
+    where
+        S: Stream<Item = io::Result<Bytes>> + Send,
+    {
+        let (batches, mut arriving) = mpsc::channel::<Vec<Bytes>>(4);
+        let shared = self.shared.clone();
+        let writing = tokio::task::spawn_blocking(move || {
+            let mut slot = slot;
+            while let Some(batch) = arriving.blocking_recv() {
+                let Some(file) = slot.as_mut() else { return Err(lost_slot(&shared.layout)) };
+                let size: usize = batch.iter().map(Bytes::len).sum();
+                shared.check_size(file.length() + size as u64)?;
+                file.append(&batch)?;
+            }
+            Ok(slot)
+        });
+        let sent = send_batches(body, batches).await;
+        let slot = writing.await.map_err(|join| BlobError::lost(self.shared.layout.root(), join))??;
+        sent.map_err(BlobError::Interrupted)?;
+        Ok(slot)
+    }
+
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Shared) -> Result<T, BlobError> + Send + 'static,
+    ) -> Result<T, BlobError> {
+        let shared = self.shared.clone();
+        let done = tokio::task::spawn_blocking(move || work(&shared)).await;
+        done.map_err(|join| BlobError::lost(self.shared.layout.root(), join))?
+    }
+}
+
+impl Shared {
+    fn create_unnamed(&self, expected: Option<&Digest>) -> Result<Growing, BlobError> {
+        Growing::create(self.layout.unnamed(), expected.map_or(Algorithm::Sha256, Algorithm::of))
+    }
+
+    fn check_size(&self, size_bytes: u64) -> Result<(), BlobError> {
+        if size_bytes > self.limit_bytes {
+            return Err(BlobError::TooLarge { limit_bytes: self.limit_bytes });
+        }
+        Ok(())
+    }
+
+    /// Flush, rename, flush the folder: in this order a blob that can be seen is whole, even after a power cut.
+    fn install(&self, file: &mut Growing, expected: Option<&Digest>) -> Result<Stored, BlobError> {
+        let size_bytes = file.length();
+        let digest = match file.seal(expected) {
+            Ok(digest) => digest,
+            Err(error) => {
+                if matches!(error, BlobError::DigestMismatch { .. }) {
+                    remove(file.path())?;
+                }
+                return Err(error);
+            }
+        };
+        let target = self.layout.blob(&digest);
+        let folder = target.parent().unwrap_or(self.layout.root());
+        if size_of(&target)? == Some(size_bytes) {
+            remove(file.path())?;
+        } else {
+            self.rename(file.path(), &target, folder)?;
+        }
+        sync_folder(folder).map_err(|error| BlobError::at(folder, error))?;
+        Ok(Stored { digest, size_bytes })
+    }
+
+    fn rename(&self, from: &Path, target: &Path, folder: &Path) -> Result<(), BlobError> {
+        match fs::rename(from, target) {
+            // The first blob with these two digits.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                fs::create_dir_all(folder).map_err(|error| BlobError::at(folder, error))?;
+                let parent = folder.parent().unwrap_or(self.layout.root());
+                sync_folder(parent).map_err(|error| BlobError::at(parent, error))?;
+                fs::rename(from, target).map_err(|error| BlobError::at(target, error))
+            }
+            other => other.map_err(|error| BlobError::at(target, error)),
+        }
+    }
+}
+
+/// A file that is dropped before it was put into its place, and that no one can find again, is removed.
+impl Drop for Growing {
+    fn drop(&mut self) {
+        let unnamed = self.path().file_name().is_some_and(|name| name.to_string_lossy().starts_with(UNNAMED));
+        if unnamed {
+            // It is gone already where it became a blob.
+            let _ = fs::remove_file(self.path());
+        }
+    }
+}
+
+async fn send_batches<S>(body: S, batches: mpsc::Sender<Vec<Bytes>>) -> io::Result<()>
+where
+    S: Stream<Item = io::Result<Bytes>> + Send,
+{
+    let mut body = std::pin::pin!(body);
+    let (mut batch, mut size) = (Vec::new(), 0);
+    let mut ended = Ok(());
+    loop {
+        match body.next().await {
+            Some(Ok(bytes)) => {
+                size += bytes.len();
+                batch.push(bytes);
+                if size >= BATCH_BYTES {
+                    size = 0;
+                    // The writer is gone after an error of its own, which it reports itself.
+                    if batches.send(std::mem::take(&mut batch)).await.is_err() {
+                        return Ok(());
+                    }
+                }
+            }
+            Some(Err(error)) => {
+                ended = Err(error);
+                break;
+            }
+            None => break,
+        }
+    }
+    if !batch.is_empty() {
+        let _ = batches.send(batch).await;
+    }
+    ended
+}
+
+fn prepare(layout: &Layout) -> Result<(), BlobError> {
+    let folders = Algorithm::ALL.map(|algorithm| layout.algorithm(algorithm));
+    for folder in folders.iter().chain([&layout.uploads()]) {
+        fs::create_dir_all(folder).map_err(|error| BlobError::at(folder, error))?;
+    }
+    sync_folder(layout.root()).map_err(|error| BlobError::at(layout.root(), error))?;
+    for entry in entries(&layout.uploads())? {
+        if entry.file_name().to_string_lossy().starts_with(UNNAMED) {
+            remove(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+fn describe(algorithm: Algorithm, entry: &fs::DirEntry) -> Result<Option<BlobEntry>, BlobError> {
+    let name = entry.file_name();
+    let Ok(digest) = format!("{}:{}", algorithm.as_str(), name.to_string_lossy()).parse() else {
+        return Ok(None);
+    };
+    match entry.metadata() {
+        Ok(meta) => {
+            let modified = meta.modified().map_err(|error| BlobError::at(&entry.path(), error))?;
+            Ok(Some(BlobEntry { digest, size_bytes: meta.len(), modified }))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(BlobError::at(&entry.path(), error)),
+    }
+}
+
+fn entries(folder: &Path) -> Result<Vec<fs::DirEntry>, BlobError> {
+    let read = fs::read_dir(folder).and_then(Iterator::collect);
+    read.map_err(|error| BlobError::at(folder, error))
+}
+
+fn size_of(path: &Path) -> Result<Option<u64>, BlobError> {
+    match fs::metadata(path) {
+        Ok(meta) => Ok(Some(meta.len())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(BlobError::at(path, error)),
+    }
+}
+
+fn remove(path: &Path) -> Result<bool, BlobError> {
+    match fs::remove_file(path) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(BlobError::at(path, error)),
+    }
+}
+
+/// A slot is filled before it is handed out; only a bug empties it.
+fn lost_slot(layout: &Layout) -> BlobError {
+    BlobError::at(&layout.uploads(), io::Error::other("the upload lost its file"))
+}
