@@ -94,6 +94,9 @@ pub struct StepsJob {
     pub services: Vec<Service>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub env: Vec<EnvEntry>,
+    /// CircleCI's `context`: groups of secrets that the job may see, a later one winning over an earlier one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub contexts: Vec<String>,
     #[serde(default)]
     pub defaults: Defaults,
     /// CircleCI's `parallelism`: that many instances with `CIRCLE_NODE_INDEX`. 1 elsewhere.

@@ -52,6 +52,8 @@ pub struct Options {
     pub limits: Limits,
     pub duplicate_keys: DuplicateKeys,
     pub merge_keys: MergeKeys,
+    /// Stands in every span of the text, so that a reader of several texts knows where a node came from.
+    pub file: u32,
 }
 
 /// The documents of a text, and what was wrong with it.
@@ -165,7 +167,7 @@ impl<'a> Composer<'a> {
     }
 
     fn event(&mut self, event: Event<'_>, span: &granit_parser::Span) -> Result<(), Refused> {
-        let place = Span::new(position(span.start), position(span.end));
+        let place = Span::new(position(span.start), position(span.end)).in_file(self.options.file);
         match event {
             Event::Scalar(text, style, anchor, tag) => {
                 self.count(place)?;
@@ -239,7 +241,7 @@ impl<'a> Composer<'a> {
             }
         };
         let end = if open.is_flow { end.end } else { last.unwrap_or(open.start) };
-        let mut node = Node::new(kind, Span::new(open.start, end));
+        let mut node = Node::new(kind, Span::new(open.start, end).in_file(self.options.file));
         node.tag = open.tag;
         node.anchor = open.anchor_name;
         if open.anchor != 0 {

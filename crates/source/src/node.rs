@@ -18,11 +18,17 @@ pub struct Position {
 pub struct Span {
     pub start: Position,
     pub end: Position,
+    /// Which text, for a reader of several: the number that it gave to [`crate::Options::file`].
+    pub file: u32,
 }
 
 impl Span {
     pub fn new(start: Position, end: Position) -> Self {
-        Self { start, end }
+        Self { start, end, file: 0 }
+    }
+
+    pub fn in_file(self, file: u32) -> Self {
+        Self { file, ..self }
     }
 
     /// The span's first character in the file `path`.

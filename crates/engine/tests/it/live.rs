@@ -30,6 +30,7 @@ pub fn job(id: &str) -> JobNote {
         executor,
         services: Vec::new(),
         env: Vec::new(),
+        contexts: Vec::new(),
         defaults: Defaults::default(),
         parallelism: 1,
         steps: Vec::new(),
