@@ -1,7 +1,23 @@
 //! The `sluice` binary: one file a verb. Decides nothing.
 
+mod approve;
+mod cancel;
 mod completions;
+mod deploy;
 mod exit;
+mod gate;
+mod logs;
+mod promote;
+mod promotion;
+mod reject;
+mod releases;
+mod remote;
+mod rerun;
+mod rollback;
+mod runs;
+mod show;
+mod status;
+mod users;
 mod version;
 
 use clap::{Parser, Subcommand};
@@ -21,15 +37,53 @@ struct CommandLine {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Print the shell completions of a shell
+    /// Approve what waits at a gate
+    Approve(approve::Args),
+    /// Cancel a run
+    Cancel(cancel::Args),
+    /// Print the completions of a shell
     Completions(completions::Args),
+    /// From a pipeline: take what this run has pushed into an environment, and wait until it is live
+    Deploy(deploy::Args),
+    /// Print the log of a job, or list a run's jobs
+    Logs(logs::Args),
+    /// Take a release into an environment
+    Promote(promote::Args),
+    /// Reject what waits at a gate
+    Reject(reject::Args),
+    /// List the releases of a repository
+    Releases(releases::Args),
+    /// Run a run's jobs again
+    Rerun(rerun::Args),
+    /// Take an environment back to the release before
+    Rollback(rollback::Args),
+    /// List the runs of a repository
+    Runs(runs::Args),
+    /// Show what is live, what is on its way, and on whom it waits
+    Status(status::Args),
+    /// Manage the server's accounts
+    Users(users::Args),
     /// Print the version and the commit that this binary was built from
     Version(version::Args),
 }
 
 fn main() -> std::process::ExitCode {
+    // One crypto provider for everything that speaks TLS; this is its first and only choice.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let outcome = match CommandLine::parse().verb {
+        Verb::Approve(args) => approve::run(&args),
+        Verb::Cancel(args) => cancel::run(&args),
         Verb::Completions(args) => completions::run(&args),
+        Verb::Deploy(args) => deploy::run(&args),
+        Verb::Logs(args) => logs::run(&args),
+        Verb::Promote(args) => promote::run(&args),
+        Verb::Reject(args) => reject::run(&args),
+        Verb::Releases(args) => releases::run(&args),
+        Verb::Rerun(args) => rerun::run(&args),
+        Verb::Rollback(args) => rollback::run(&args),
+        Verb::Runs(args) => runs::run(&args),
+        Verb::Status(args) => status::run(&args),
+        Verb::Users(args) => users::run(&args),
         Verb::Version(args) => version::run(&args),
     };
     outcome.unwrap_or_else(|error| exit::explain(&error)).into()
