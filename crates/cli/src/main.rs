@@ -4,11 +4,13 @@ mod approve;
 mod cancel;
 mod completions;
 mod deploy;
+mod eval;
 mod exit;
 mod gate;
 mod logs;
 mod promote;
 mod promotion;
+mod proxy;
 mod reject;
 mod releases;
 mod remote;
@@ -45,10 +47,15 @@ enum Verb {
     Completions(completions::Args),
     /// From a pipeline: take what this run has pushed into an environment, and wait until it is live
     Deploy(deploy::Args),
+    /// Evaluate an expression of GitHub Actions
+    Eval(eval::Args),
     /// Print the log of a job, or list a run's jobs
     Logs(logs::Args),
     /// Take a release into an environment
     Promote(promote::Args),
+    /// Serve the traffic of what is deployed (started by the server)
+    #[command(hide = true)]
+    Proxy(proxy::Args),
     /// Reject what waits at a gate
     Reject(reject::Args),
     /// List the releases of a repository
@@ -75,8 +82,10 @@ fn main() -> std::process::ExitCode {
         Verb::Cancel(args) => cancel::run(&args),
         Verb::Completions(args) => completions::run(&args),
         Verb::Deploy(args) => deploy::run(&args),
+        Verb::Eval(args) => eval::run(&args),
         Verb::Logs(args) => logs::run(&args),
         Verb::Promote(args) => promote::run(&args),
+        Verb::Proxy(args) => proxy::run(&args),
         Verb::Reject(args) => reject::run(&args),
         Verb::Releases(args) => releases::run(&args),
         Verb::Rerun(args) => rerun::run(&args),
