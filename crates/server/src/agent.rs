@@ -1,0 +1,292 @@
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_util::future::BoxFuture;
+use sluice_engine::{self as engine, Command, Refused, assignment};
+use sluice_model::{AgentId, InstanceId, RunId, Timestamp};
+use sluice_runner::Runner;
+use sluice_store::StoreError;
+use sluice_wire::{
+    JobEvent, JobOrder, JobReport, NeedResult, RegistryAccess, Secret, ServerAccess, SourceTree,
+};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::log::{LogKey, LogWriter, Logs};
+use crate::runs::{RunError, Runs};
+
+/// What a job gets from where it runs: its tree, its secrets, its way to the server and the registry.
+#[derive(Debug, Clone)]
+pub(crate) struct Surroundings {
+    pub(crate) source: SourceTree,
+    pub(crate) secrets: std::collections::BTreeMap<String, Secret>,
+    pub(crate) registry: Option<RegistryAccess>,
+    pub(crate) server: Option<ServerAccess>,
+    pub(crate) allow_host_docker: bool,
+}
+
+/// Gives a job its surroundings, and takes them back when it has ended.
+pub(crate) trait Host: Send + Sync + 'static {
+    fn prepare<'a>(
+        &'a self,
+        run: &'a engine::Run,
+        key: &'a LogKey,
+    ) -> BoxFuture<'a, Result<Surroundings, StoreError>>;
+    fn release<'a>(&'a self, key: &'a LogKey) -> BoxFuture<'a, ()>;
+    /// Hears all that a runner says, after it is in the log.
+    fn heard<'a>(&'a self, key: &'a LogKey, event: &'a JobEvent) -> BoxFuture<'a, ()>;
+}
+
+/// The agent that lives in the server's own process.
+#[derive(Clone)]
+pub(crate) struct Agent {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    name: AgentId,
+    runner: Runner,
+    runs: Arc<Runs>,
+    logs: Logs,
+    host: Arc<dyn Host>,
+    slots: Arc<Semaphore>,
+    running: Mutex<HashMap<(RunId, InstanceId), Running>>,
+    jobs: TaskTracker,
+}
+
+struct Running {
+    fencing_token: u64,
+    cancel: CancellationToken,
+}
+
+pub(crate) const BUILT_IN: &str = "built-in";
+
+impl Agent {
+    pub(crate) fn new(
+        runner: Runner,
+        runs: Arc<Runs>,
+        logs: Logs,
+        host: Arc<dyn Host>,
+        slots: usize,
+    ) -> Self {
+        let slots = Arc::new(Semaphore::new(slots.max(1)));
+        let name = AgentId::new(BUILT_IN);
+        let (running, jobs) = (Mutex::default(), TaskTracker::new());
+        Self { inner: Arc::new(Inner { name, runner, runs, logs, host, slots, running, jobs }) }
+    }
+
+    /// Returns the jobs that an earlier process of this agent had and can no longer report on.
+    pub(crate) async fn return_leases(&self, open_runs: &[RunId]) -> Result<(), RunError> {
+        for run in open_runs {
+            let command = Command::AgentLost { agent: self.inner.name.clone() };
+            match self.inner.runs.command(*run, command).await {
+                Ok(_) | Err(RunError::Refused(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes an offered job when there is room for it, and begins it. Comes back when the job is this agent's, or
+    /// nobody's any more.
+    pub(crate) async fn take(
+        &self,
+        run: RunId,
+        instance: InstanceId,
+        fencing_token: u64,
+    ) -> Result<(), RunError> {
+        let Ok(slot) = self.inner.slots.clone().acquire_owned().await else { return Ok(()) };
+        let lease = Command::Lease {
+            instance: instance.clone(),
+            fencing_token,
+            agent: self.inner.name.clone(),
+            // This agent lives and dies with the process, which returns its leases when it starts again: no lease
+            // of it ever runs out.
+            until: Timestamp(i64::MAX),
+        };
+        let state = match self.inner.runs.command(run, lease).await {
+            Ok(state) => state,
+            // The run was cancelled, or the offer is an old one: nothing to do.
+            Err(RunError::Refused(_)) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        let cancel = CancellationToken::new();
+        let mut running = self.running();
+        if running.get(&(run, instance.clone())).is_some_and(|job| job.fencing_token == fencing_token) {
+            // The effect was repeated while the job runs.
+            return Ok(());
+        }
+        running.insert((run, instance.clone()), Running { fencing_token, cancel: cancel.clone() });
+        drop(running);
+        let agent = self.clone();
+        self.inner.jobs.spawn(async move { agent.work(state, instance, fencing_token, cancel, slot).await });
+        Ok(())
+    }
+
+    /// Asks a job to stop. Its runner still reports.
+    pub(crate) fn cancel(&self, run: RunId, instance: &InstanceId, fencing_token: u64) {
+        if let Some(job) = self.running().get(&(run, instance.clone()))
+            && job.fencing_token == fencing_token
+        {
+            job.cancel.cancel();
+        }
+    }
+
+    /// Stops all jobs and waits for them, without a report: whoever starts next runs them again.
+    pub(crate) async fn stop(&self) {
+        self.inner.slots.close();
+        for job in self.running().values() {
+            job.cancel.cancel();
+        }
+        self.inner.jobs.close();
+        self.inner.jobs.wait().await;
+    }
+
+    async fn work(
+        &self,
+        state: Arc<engine::State>,
+        instance: InstanceId,
+        fencing_token: u64,
+        cancel: CancellationToken,
+        slot: OwnedSemaphorePermit,
+    ) {
+        let Some(run) = state.run() else { return };
+        let report = self.execute(&state, run, &instance, cancel).await;
+        // A server that ends does not report the jobs that it stopped itself: they are run again.
+        if !self.inner.slots.is_closed() {
+            self.report(run.id(), &instance, fencing_token, report).await;
+        }
+        let mut running = self.running();
+        if running.get(&(run.id(), instance.clone())).is_some_and(|job| job.fencing_token == fencing_token) {
+            running.remove(&(run.id(), instance));
+        }
+        drop((running, slot));
+    }
+
+    async fn execute(
+        &self,
+        state: &engine::State,
+        run: &engine::Run,
+        instance: &InstanceId,
+        cancel: CancellationToken,
+    ) -> JobReport {
+        let Some(attempt) = run.instance(instance).map(|instance| instance.attempt) else {
+            return failed("the job is not there any more".to_owned());
+        };
+        let key = LogKey { run: run.id(), instance: instance.clone(), attempt };
+        let log = match self.inner.logs.create(key.clone()) {
+            Ok(log) => log,
+            Err(error) => return failed(format!("its log could not be begun: {error}")),
+        };
+        let report = match self.inner.host.prepare(run, &key).await {
+            Ok(surroundings) => match order(state, run, instance, surroundings) {
+                Some(order) => self.run(order, log, &key, cancel).await,
+                None => failed("the job is not leased any more".to_owned()),
+            },
+            Err(error) => failed(format!("it could not be prepared: {error}")),
+        };
+        self.inner.host.release(&key).await;
+        report
+    }
+
+    async fn run(
+        &self,
+        order: JobOrder,
+        log: LogWriter,
+        key: &LogKey,
+        cancel: CancellationToken,
+    ) -> JobReport {
+        let (events, receiver) = mpsc::channel(256);
+        let writing = write_log(log, receiver, self.inner.host.as_ref(), key);
+        let (report, ()) = tokio::join!(self.inner.runner.run(order, events, cancel), writing);
+        report
+    }
+
+    /// Reports until the store takes it: nobody else knows how the job ended.
+    async fn report(&self, run: RunId, instance: &InstanceId, fencing_token: u64, report: JobReport) {
+        let JobReport { conclusion, outputs, problem, failed_tests: _ } = report;
+        let instance = instance.clone();
+        let command = Command::FinishJob { instance, fencing_token, conclusion, outputs, problem };
+        let mut pause = std::time::Duration::from_millis(100);
+        loop {
+            match self.inner.runs.command(run, command.clone()).await {
+                Ok(_) | Err(RunError::Refused(Refused::StaleToken { .. })) => return,
+                Err(RunError::Refused(refused)) => {
+                    tracing::warn!(%run, %refused, "a job's report was refused");
+                    return;
+                }
+                Err(RunError::Store(error)) => {
+                    tracing::error!(%run, %error, "a job's report was not stored, trying again");
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(std::time::Duration::from_secs(10));
+                }
+            }
+        }
+    }
+
+    fn running(&self) -> std::sync::MutexGuard<'_, HashMap<(RunId, InstanceId), Running>> {
+        self.inner.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Puts together what the engine decided and where the job runs.
+fn order(
+    state: &engine::State,
+    run: &engine::Run,
+    instance: &InstanceId,
+    surroundings: Surroundings,
+) -> Option<JobOrder> {
+    let assigned = assignment(state, instance)?;
+    let Surroundings { source, secrets, registry, server, allow_host_docker } = surroundings;
+    let plan = run.plan();
+    let need = |outcome: engine::NeedOutcome| NeedResult { result: outcome.result, outputs: outcome.outputs };
+    Some(JobOrder {
+        run: run.id(),
+        run_number: run.number(),
+        instance: instance.clone(),
+        attempt: assigned.attempt,
+        fencing_token: assigned.fencing_token,
+        trigger: run.trigger().clone(),
+        dialect: plan.dialect,
+        workflow: plan.workflow.clone(),
+        workflow_file: plan.file.clone(),
+        workflow_env: plan.env.clone(),
+        workflow_defaults: plan.defaults.clone(),
+        job: assigned.job.clone(),
+        job_name: assigned.display_name.to_owned(),
+        matrix: assigned.matrix.clone(),
+        strategy: assigned.strategy,
+        needs: assigned.needs.into_iter().map(|(job, outcome)| (job, need(outcome))).collect(),
+        inputs: run.inputs().clone(),
+        vars: run.vars().clone(),
+        secrets,
+        source,
+        registry,
+        server,
+        allow_host_docker,
+    })
+}
+
+/// Writes what comes, as much at once as there is.
+async fn write_log(mut log: LogWriter, mut events: mpsc::Receiver<JobEvent>, host: &dyn Host, key: &LogKey) {
+    let mut batch = Vec::new();
+    while events.recv_many(&mut batch, 256).await > 0 {
+        let written = batch.iter().try_for_each(|event| log.write(event)).and_then(|()| log.flush());
+        if let Err(error) = written {
+            tracing::error!(%error, run = %key.run, instance = %key.instance, "a log could not be written");
+        }
+        for event in batch.drain(..) {
+            host.heard(key, &event).await;
+        }
+    }
+}
+
+fn failed(problem: String) -> JobReport {
+    JobReport {
+        conclusion: sluice_model::Conclusion::Failure,
+        outputs: Default::default(),
+        problem: Some(problem),
+        failed_tests: Vec::new(),
+    }
+}
