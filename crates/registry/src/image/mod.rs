@@ -1,0 +1,5 @@
+//! Images outside the registry: references, layout folders, other registries.
+
+mod choose;
+
+pub(crate) use choose::{choose, platforms};

@@ -1,0 +1,277 @@
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use sluice_blobs::{BlobFile, Blobs, Stored, UploadId};
+use sluice_model::{Digest, Timestamp};
+use tokio::sync::RwLock;
+
+use crate::shelf::Shelf;
+use crate::tokens::Tokens;
+use crate::{Access, Challenge, Descriptor, Events, ImageRepository, Reference, RegistryError, Tag};
+
+/// How a registry is set up.
+#[derive(Clone)]
+pub struct Options {
+    pub access: Arc<dyn Access>,
+    pub events: Arc<dyn Events>,
+    pub challenge: Challenge,
+    /// A blob of more bytes is refused.
+    pub blob_limit_bytes: u64,
+}
+
+impl Options {
+    pub fn new(access: Arc<dyn Access>, events: Arc<dyn Events>) -> Self {
+        Self { access, events, challenge: Challenge::default(), blob_limit_bytes: 64 * 1024 * 1024 * 1024 }
+    }
+}
+
+/// An upload that nobody went on with for so long is thrown away.
+const UPLOAD_IDLE: Duration = Duration::from_secs(7 * 24 * 3600);
+const LOCKS: usize = 64;
+
+/// Repositories of images in one folder. Served by `router`, and read by the rest of the server in the same process.
+pub struct Registry {
+    pub(crate) blobs: Blobs,
+    pub(crate) shelf: Arc<Shelf>,
+    pub(crate) access: Arc<dyn Access>,
+    pub(crate) events: Arc<dyn Events>,
+    pub(crate) tokens: Tokens,
+    /// One for several repositories: who changes which manifests and blobs a repository has holds its lock.
+    locks: [RwLock<()>; LOCKS],
+    /// Held shared while a blob gets its first holder, and alone while unheld blobs are removed.
+    sweeping: RwLock<()>,
+}
+
+type Result<T> = std::result::Result<T, RegistryError>;
+
+impl Registry {
+    /// Opens or makes the registry's folder. Only one process may have it open.
+    pub async fn open(root: impl Into<PathBuf>, options: Options) -> Result<Arc<Self>> {
+        let root = root.into();
+        let Options { access, events, challenge, blob_limit_bytes } = options;
+        let blobs = Blobs::open_with_limit(root.join("blobs"), blob_limit_bytes).await?;
+        blobs.sweep_uploads(UPLOAD_IDLE).await?;
+        let folder = root.join("repositories");
+        let shelf = tokio::task::spawn_blocking(move || Shelf::open(folder)).await;
+        let shelf = shelf.map_err(|join| RegistryError::at(&root, io::Error::other(join)))??;
+        Ok(Arc::new(Self {
+            blobs,
+            shelf: Arc::new(shelf),
+            access,
+            events,
+            tokens: Tokens::new(challenge),
+            locks: [const { RwLock::const_new(()) }; LOCKS],
+            sweeping: RwLock::const_new(()),
+        }))
+    }
+
+    /// Every repository that holds a manifest, in lexical order.
+    pub async fn repositories(&self) -> Result<Vec<ImageRepository>> {
+        self.shelf(Shelf::repositories).await
+    }
+
+    /// A repository's tags in lexical order.
+    pub async fn tags(&self, repository: &ImageRepository) -> Result<Vec<Tag>> {
+        let name = repository.clone();
+        self.shelf(move |shelf| {
+            if !shelf.knows(&name)? {
+                return Err(RegistryError::RepositoryUnknown(name));
+            }
+            shelf.tags(&name)
+        })
+        .await
+    }
+
+    /// The manifests of a repository whose subject is `digest`, whether or not that one exists.
+    pub async fn referrers(&self, repository: &ImageRepository, digest: &Digest) -> Result<Vec<Descriptor>> {
+        let (name, digest) = (repository.clone(), digest.clone());
+        self.shelf(move |shelf| shelf.referrers(&name, &digest)).await
+    }
+
+    /// Opens a blob that the repository has.
+    pub async fn blob(&self, repository: &ImageRepository, digest: &Digest) -> Result<BlobFile> {
+        let (name, wanted) = (repository.clone(), digest.clone());
+        let unknown =
+            || RegistryError::BlobUnknown { repository: repository.clone(), digest: digest.clone() };
+        if !self.shelf(move |shelf| shelf.has_blob(&name, &wanted)).await? {
+            return Err(unknown());
+        }
+        self.blobs.get(digest).await?.ok_or_else(unknown)
+    }
+
+    // Uploads
+
+    pub(crate) async fn finish_upload(
+        &self,
+        repository: &ImageRepository,
+        id: UploadId,
+        digest: &Digest,
+    ) -> Result<Stored> {
+        let _held = self.sweeping.read().await;
+        let stored = self.blobs.finish_upload(id, repository.as_str(), digest).await?;
+        self.link(repository, digest).await?;
+        Ok(stored)
+    }
+
+    pub(crate) async fn write_blob<S>(
+        &self,
+        repository: &ImageRepository,
+        digest: &Digest,
+        body: S,
+    ) -> Result<Stored>
+    where
+        S: futures_util::Stream<Item = io::Result<bytes::Bytes>> + Send,
+    {
+        // The slow part first: a sweep does not wait for a sender.
+        let id = self.blobs.begin_upload(repository.as_str()).await?;
+        let written = match self.blobs.append(id, repository.as_str(), Some(0), body).await {
+            Ok(_) => self.finish_upload(repository, id, digest).await,
+            Err(error) => Err(error.into()),
+        };
+        if written.is_err() {
+            // Nobody knows the id; it may be gone already after a wrong digest.
+            let _ = self.blobs.cancel_upload(id, repository.as_str()).await;
+        }
+        written
+    }
+
+    /// Gives `repository` a blob that `from` has. False where `from` has no such blob.
+    pub(crate) async fn mount_blob(
+        &self,
+        repository: &ImageRepository,
+        from: &ImageRepository,
+        digest: &Digest,
+    ) -> Result<bool> {
+        let _held = self.sweeping.read().await;
+        match self.blob(from, digest).await {
+            Ok(_) => self.link(repository, digest).await.map(|()| true),
+            Err(RegistryError::BlobUnknown { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn link(&self, repository: &ImageRepository, digest: &Digest) -> Result<()> {
+        let (name, digest) = (repository.clone(), digest.clone());
+        self.shelf(move |shelf| shelf.link_blob(&name, &digest)).await
+    }
+
+    // Removal
+
+    /// Takes a tag away. The manifest stays.
+    pub async fn delete_tag(&self, repository: &ImageRepository, tag: &Tag) -> Result<()> {
+        let _changing = self.lock(repository).write().await;
+        let (name, gone) = (repository.clone(), tag.clone());
+        if self.shelf(move |shelf| shelf.remove_tag(&name, &gone)).await? {
+            return Ok(());
+        }
+        Err(RegistryError::ManifestUnknown { repository: repository.clone(), reference: tag.clone().into() })
+    }
+
+    /// Takes a manifest away, with every tag that points to it.
+    ///
+    /// # Errors
+    /// `InUse` while an index of the same repository names it.
+    pub async fn delete_manifest(&self, repository: &ImageRepository, digest: &Digest) -> Result<()> {
+        let _changing = self.lock(repository).write().await;
+        let (name, gone) = (repository.clone(), digest.clone());
+        self.shelf(move |shelf| {
+            let Some(record) = shelf.manifest(&name, &gone)? else {
+                let reference = Reference::Digest(gone);
+                return Err(RegistryError::ManifestUnknown { repository: name, reference });
+            };
+            refuse_if_named(shelf, &name, &gone)?;
+            for tag in shelf.tags(&name)? {
+                if shelf.tag(&name, &tag)?.is_some_and(|record| record.digest == gone) {
+                    shelf.remove_tag(&name, &tag)?;
+                }
+            }
+            shelf.remove_manifest(&name, &gone)?;
+            if let Some(subject) = &record.subject {
+                shelf.remove_referrer(&name, subject, &gone)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Takes a blob away from a repository. Its bytes go with `sweep`, when no repository has it.
+    ///
+    /// # Errors
+    /// `InUse` while a manifest of the same repository names it.
+    pub async fn delete_blob(&self, repository: &ImageRepository, digest: &Digest) -> Result<()> {
+        let _changing = self.lock(repository).write().await;
+        let (name, gone) = (repository.clone(), digest.clone());
+        self.shelf(move |shelf| {
+            if !shelf.has_blob(&name, &gone)? {
+                return Err(RegistryError::BlobUnknown { repository: name, digest: gone });
+            }
+            refuse_if_named(shelf, &name, &gone)?;
+            shelf.unlink_blob(&name, &gone).map(drop)
+        })
+        .await
+    }
+
+    /// Removes the bytes of blobs that no repository has and that are older than `min_age`, and gives their number
+    /// and size. Pushes go on meanwhile, but for the moment of the removal itself.
+    pub async fn sweep(&self, min_age: Duration) -> Result<Swept> {
+        let mut swept = Swept::default();
+        let _alone = self.sweeping.write().await;
+        let held = self.shelf(Shelf::everything_held).await?;
+        let now = SystemTime::now();
+        for blob in self.blobs.list().await? {
+            let age = now.duration_since(blob.modified).unwrap_or_default();
+            if age >= min_age && !held.contains(&blob.digest) && self.blobs.delete(&blob.digest).await? {
+                swept.blobs += 1;
+                swept.bytes += blob.size_bytes;
+            }
+        }
+        Ok(swept)
+    }
+
+    // Shared by the files that go on with `impl Registry`
+
+    pub(crate) fn lock(&self, repository: &ImageRepository) -> &RwLock<()> {
+        let mut hasher = DefaultHasher::new();
+        repository.hash(&mut hasher);
+        &self.locks[hasher.finish() as usize % LOCKS]
+    }
+
+    pub(crate) async fn hold_blobs(&self) -> tokio::sync::RwLockReadGuard<'_, ()> {
+        self.sweeping.read().await
+    }
+
+    pub(crate) async fn shelf<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Shelf) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let shelf = self.shelf.clone();
+        let done = tokio::task::spawn_blocking(move || work(&shelf)).await;
+        done.map_err(|join| RegistryError::at("the registry's folder".as_ref(), io::Error::other(join)))?
+    }
+}
+
+/// What `Registry::sweep` removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Swept {
+    pub blobs: u64,
+    pub bytes: u64,
+}
+
+pub(crate) fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+fn refuse_if_named(shelf: &Shelf, repository: &ImageRepository, digest: &Digest) -> Result<()> {
+    for by in shelf.manifests(repository)? {
+        let names = shelf.manifest(repository, &by)?.is_some_and(|record| record.names.contains(digest));
+        if names {
+            return Err(RegistryError::InUse { digest: digest.clone(), by });
+        }
+    }
+    Ok(())
+}
