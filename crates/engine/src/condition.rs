@@ -2,7 +2,7 @@ use sluice_model::Conclusion;
 use sluice_plan::{Expression, Job, JobCondition, Need};
 
 use crate::context::Contexts;
-use crate::{JobState, Run, evaluate};
+use crate::{JobState, Run, RunStatus};
 
 /// Whether the job runs, once all its needs have ended.
 pub(crate) fn starts(run: &Run, job: usize) -> Result<bool, String> {
@@ -16,7 +16,6 @@ pub(crate) fn starts(run: &Run, job: usize) -> Result<bool, String> {
 
 /// Whether the job, running or about to, goes on although the run is cancelled. True where the run is not.
 pub(crate) fn survives_cancel(run: &Run, job: usize) -> bool {
-    use crate::RunStatus;
     match &run.status {
         RunStatus::Cancelling { force: true, .. } => false,
         RunStatus::Cancelling { force: false, .. } => match &run.plan().jobs[job].condition {
@@ -29,13 +28,13 @@ pub(crate) fn survives_cancel(run: &Run, job: usize) -> bool {
 
 /// GitHub's rule: a condition without a status function is `success() && (…)`.
 fn holds(run: &Run, job: usize, expression: &Expression, cancelled: bool) -> Result<bool, String> {
-    if !evaluate::asks_status(expression) && (cancelled || !run.chain_of_needs(job).all_succeeded) {
+    if !expression.uses_status_function() && (cancelled || !run.chain_of_needs(job).all_succeeded) {
         return Ok(false);
     }
     if expression.source().trim() == "success()" {
         return Ok(!cancelled && run.chain_of_needs(job).all_succeeded);
     }
-    Contexts::of_condition(run, job, cancelled).value(expression).map(|value| evaluate::is_truthy(&value))
+    Contexts::of_condition(run, job, cancelled).value(expression).map(|value| value.is_truthy())
 }
 
 fn needs_are_accepted(run: &Run, job: &Job) -> bool {

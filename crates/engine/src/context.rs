@@ -1,15 +1,14 @@
 use std::borrow::Cow;
 
+use sluice_expression::{Context, StatusFunction};
 use sluice_model::Trigger;
-use sluice_plan::{Dialect, Expression, Late, Template, Value};
+use sluice_plan::{Expression, Late, Template, Value};
 
-use crate::evaluate::{self, Surroundings};
 use crate::state::Chain;
 use crate::{Create, JobState, Run, RunStatus};
 
 /// What an expression of a job may see.
 pub(crate) struct Contexts<'a> {
-    dialect: Dialect,
     named: Vec<(&'static str, Cow<'a, Value>)>,
     status: Status<'a>,
 }
@@ -36,7 +35,6 @@ impl<'a> Contexts<'a> {
     pub(crate) fn of_job(run: &'a Run, job: usize) -> Self {
         let create = &run.fixed.create;
         Self {
-            dialect: create.plan.dialect,
             named: vec![
                 ("github", Cow::Borrowed(run.github.as_ref())),
                 ("needs", Cow::Owned(needs_context(run, job))),
@@ -55,15 +53,17 @@ impl<'a> Contexts<'a> {
     }
 
     pub(crate) fn value(&self, expression: &Expression) -> Result<Value, String> {
-        evaluate::expression(expression, self)
+        expression.evaluate(self).map_err(|error| error.to_string())
     }
 
-    /// A template's text. CircleCI's dialect has expanded its templates already.
     pub(crate) fn text(&self, template: &Template) -> Result<String, String> {
-        match self.dialect {
-            Dialect::Circleci => Ok(template.source().to_owned()),
-            Dialect::Github => evaluate::template(template, self),
-        }
+        template.evaluate_text(self).map_err(|error| error.to_string())
+    }
+
+    /// A matrix's string in which `${{ }}` may stand; one expression alone keeps its type.
+    pub(crate) fn matrix_text(&self, text: &str) -> Result<Value, String> {
+        let template = Template::parse(text).map_err(|error| error.to_string())?;
+        template.evaluate(self).map_err(|error| error.to_string())
     }
 
     pub(crate) fn late<T: Clone>(
@@ -77,56 +77,35 @@ impl<'a> Contexts<'a> {
             Late::Expression(expression) => {
                 let value = self.value(expression)?;
                 read(&value).ok_or_else(|| {
-                    let seen = evaluate::kind(&value);
-                    format!("`{}` gives {seen}, but {expected} is expected", expression.source())
+                    format!("`{}` gives {}, but {expected} is expected", expression.source(), value.kind())
                 })
             }
         }
     }
-
-    /// A matrix's string in which `${{ }}` may stand; one expression alone keeps its type.
-    pub(crate) fn matrix_text(&self, text: &str) -> Result<Value, String> {
-        match self.dialect {
-            Dialect::Circleci => Ok(Value::from(text)),
-            Dialect::Github => evaluate::template_value(text, self),
-        }
-    }
 }
 
-impl Surroundings for Contexts<'_> {
+impl Context for Contexts<'_> {
     fn lookup(&self, name: &str) -> Option<Cow<'_, Value>> {
         let (_, value) = self.named.iter().find(|(known, _)| known.eq_ignore_ascii_case(name))?;
         Some(Cow::Borrowed(value.as_ref()))
     }
 
-    fn success(&self, jobs: &[String]) -> Option<bool> {
+    fn status(&self, function: StatusFunction, jobs: &[String]) -> Option<bool> {
         let Status::Job { run, chain, cancelled } = &self.status else { return None };
-        if *cancelled {
-            return Some(false);
-        }
-        if jobs.is_empty() {
-            return Some(chain.all_succeeded);
-        }
-        Some(jobs.iter().all(|job| chain_of(run, job).is_some_and(|chain| chain.all_succeeded)))
-    }
-
-    fn failure(&self, jobs: &[String]) -> Option<bool> {
-        let Status::Job { run, chain, cancelled: _ } = &self.status else { return None };
-        if jobs.is_empty() {
-            return Some(chain.any_failed);
-        }
-        Some(jobs.iter().any(|job| chain_of(run, job).is_some_and(|chain| chain.any_failed)))
-    }
-
-    fn always(&self) -> Option<bool> {
-        matches!(self.status, Status::Job { .. }).then_some(true)
-    }
-
-    fn cancelled(&self) -> Option<bool> {
-        match self.status {
-            Status::Job { cancelled, .. } => Some(cancelled),
-            Status::Unavailable => None,
-        }
+        let chain_of = |job: &String| chain_of(run, job);
+        Some(match function {
+            StatusFunction::Always => true,
+            StatusFunction::Cancelled => *cancelled,
+            StatusFunction::Success if *cancelled => false,
+            StatusFunction::Success if jobs.is_empty() => chain.all_succeeded,
+            StatusFunction::Success => {
+                jobs.iter().all(|job| chain_of(job).is_some_and(|chain| chain.all_succeeded))
+            }
+            StatusFunction::Failure if jobs.is_empty() => chain.any_failed,
+            StatusFunction::Failure => {
+                jobs.iter().any(|job| chain_of(job).is_some_and(|chain| chain.any_failed))
+            }
+        })
     }
 }
 
@@ -201,7 +180,7 @@ pub(crate) fn github_context(create: &Create, attempt: u32) -> Value {
         subject: _,
     } = trigger;
     let ref_type = if trigger.tag().is_some() { "tag" } else { "branch" };
-    let payload = serde_json::from_str(payload).unwrap_or_else(|_| Value::Object(Vec::new()));
+    let payload = Value::from_json(payload).unwrap_or_else(|_| Value::Object(Vec::new()));
     let pairs: Vec<(&str, Value)> = vec![
         ("actor", actor.as_str().into()),
         ("api_url", format!("{server_url}/api/v3").into()),
@@ -242,7 +221,6 @@ pub(crate) fn run_title(create: &Create) -> String {
     let Some(name) = &create.plan.run_name else { return fallback() };
     let github = github_context(create, 1);
     let contexts = Contexts {
-        dialect: create.plan.dialect,
         named: vec![
             ("github", Cow::Borrowed(&github)),
             ("inputs", Cow::Borrowed(&create.inputs)),

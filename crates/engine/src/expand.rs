@@ -1,7 +1,6 @@
 use sluice_plan::{Dialect, GateKind, Job, Value, Work};
 
 use crate::context::{Contexts, strategy_context};
-use crate::evaluate::is_truthy;
 use crate::matrix::{MAX_COMBINATIONS, combinations};
 use crate::name::display_name;
 use crate::{InstancePlan, PlannedGate, Run};
@@ -62,7 +61,7 @@ fn instance(
         display_name(plan, &matrix, &contexts).map_err(|error| format!("`name` has no value: {error}"))?;
     let continue_on_error = match &plan.continue_on_error {
         Some(late) => contexts
-            .late(late, |value| Some(is_truthy(value)), "a boolean")
+            .late(late, |value| Some(value.is_truthy()), "a boolean")
             .map_err(|error| format!("`continue-on-error` has no value: {error}"))?,
         None => false,
     };

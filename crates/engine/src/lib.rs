@@ -13,7 +13,6 @@ mod create;
 mod decide;
 mod draft;
 mod effect;
-mod evaluate;
 mod event;
 mod expand;
 mod fold;

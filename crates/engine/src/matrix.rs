@@ -1,7 +1,6 @@
 use sluice_plan::{Axis, Matrix, Value};
 
 use crate::context::Contexts;
-use crate::evaluate::kind;
 
 /// GitHub's limit: jobs that one matrix may make.
 pub const MAX_COMBINATIONS: usize = 256;
@@ -101,7 +100,7 @@ impl Decided {
 /// `matrix: ${{ … }}`.
 fn whole(value: Value) -> Result<Decided, String> {
     let Value::Object(pairs) = value else {
-        return Err(format!("an object is expected, not {}", kind(&value)));
+        return Err(format!("an object is expected, not {}", value.kind()));
     };
     let mut decided = Decided::default();
     for (name, value) in pairs {
@@ -148,7 +147,7 @@ fn decide(value: &Value, contexts: &Contexts<'_>, depth: usize) -> Result<Value,
 fn array(value: Value, name: &str) -> Result<Vec<Value>, String> {
     match value {
         Value::Array(items) => Ok(items),
-        other => Err(format!("`{name}`: an array is expected, not {}", kind(&other))),
+        other => Err(format!("`{name}`: an array is expected, not {}", other.kind())),
     }
 }
 
@@ -157,7 +156,7 @@ fn objects(values: Vec<Value>, name: &str) -> Result<Vec<Pairs>, String> {
         .into_iter()
         .map(|value| match value {
             Value::Object(pairs) => Ok(pairs),
-            other => Err(format!("`{name}`: each entry is an object, not {}", kind(&other))),
+            other => Err(format!("`{name}`: each entry is an object, not {}", other.kind())),
         })
         .collect()
 }
@@ -181,9 +180,7 @@ fn value_matches(value: &Value, wanted: &Value) -> bool {
                 && items.iter().zip(wanted).all(|(item, want)| value_matches(item, want))
         }
         (Value::Object(_) | Value::Array(_), _) | (_, Value::Object(_) | Value::Array(_)) => false,
-        (value, wanted) => {
-            value == wanted || crate::evaluate::to_text(value) == crate::evaluate::to_text(wanted)
-        }
+        (value, wanted) => value == wanted || value.to_text() == wanted.to_text(),
     }
 }
 

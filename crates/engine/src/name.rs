@@ -1,13 +1,12 @@
 use sluice_plan::{Job, Value};
 
 use crate::context::Contexts;
-use crate::evaluate::to_text;
 
 /// As GitHub shows it: a `name:` with an expression in it is taken as it comes; any other gets the matrix values
 /// behind it: `test (ubuntu, 20)`.
 pub(crate) fn display_name(job: &Job, matrix: &Value, contexts: &Contexts<'_>) -> Result<String, String> {
     let name = match &job.name {
-        Some(template) if template.source().contains("${{") => {
+        Some(template) if template.expressions().next().is_some() => {
             let text = contexts.text(template)?;
             if !text.trim().is_empty() {
                 return Ok(text);
@@ -25,7 +24,7 @@ pub(crate) fn display_name(job: &Job, matrix: &Value, contexts: &Contexts<'_>) -
 fn leaves(value: &Value, into: &mut Vec<String>) {
     match value {
         Value::Null => {}
-        Value::Bool(_) | Value::Number(_) => into.push(to_text(value)),
+        Value::Bool(_) | Value::Number(_) => into.push(value.to_text()),
         Value::String(text) if text.is_empty() => {}
         Value::String(text) => into.push(text.clone()),
         Value::Array(items) => items.iter().for_each(|item| leaves(item, into)),

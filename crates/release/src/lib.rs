@@ -26,7 +26,8 @@ mod views;
 
 pub use command::{ApprovalSubject, Approver, Command, PushedImage, RecordRelease};
 pub use config::{
-    ApprovalRule, Config, Environment, Freeze, ReleaseRule, Service, Target, Variable, VariableKind, WeekTime,
+    ApprovalRule, Config, Environment, FILE_NAME, Freeze, Parsed, ReleaseRule, Service, Target, Variable,
+    VariableKind, WeekTime, parse, schema,
 };
 pub use decide::decide;
 pub use effect::{Effect, apply, effects};

@@ -1,0 +1,3 @@
+//! `sluice.yaml`, and the release machine through its three functions.
+
+mod config;
