@@ -86,7 +86,7 @@ pub enum LedgerError {
     Damaged { path: PathBuf, reason: String },
 }
 
-fn last_words(lines: &[String]) -> String {
+pub(crate) fn last_words(lines: &[String]) -> String {
     if lines.is_empty() {
         return ", and wrote nothing".to_owned();
     }

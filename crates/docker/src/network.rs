@@ -18,6 +18,18 @@ impl Engine {
         made.map(|network| network.id).map_err(|error| EngineError::of("create the network", name, error))
     }
 
+    /// The address of this machine in a network, as its containers see it.
+    pub async fn network_gateway(&self, network: &str) -> Result<std::net::IpAddr, EngineError> {
+        let seen = self.docker.inspect_network(network, None).await;
+        let seen = seen.map_err(|error| EngineError::of("inspect the network", network, error))?;
+        let ranges = seen.ipam.and_then(|ipam| ipam.config).unwrap_or_default();
+        ranges.into_iter().find_map(|range| range.gateway?.parse().ok()).ok_or_else(|| EngineError::Refused {
+            what: "find the gateway of the network",
+            name: network.to_owned(),
+            reason: "it has none".to_owned(),
+        })
+    }
+
     /// Joins a container to a network, reachable there under `aliases`.
     pub async fn connect_network(
         &self,
