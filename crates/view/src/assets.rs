@@ -19,16 +19,29 @@ pub fn asset(path: &str) -> Option<&'static Asset> {
     ASSETS.iter().find(|asset| asset.path == path)
 }
 
+/// All of them.
+pub fn assets() -> &'static [Asset] {
+    &ASSETS
+}
+
 /// The address of an asset by its plain name: `sluice.css`. Unknown names give the name itself, which no route answers.
 pub fn asset_path(name: &str) -> &str {
     ASSETS.iter().find(|asset| asset.name == name).map_or(name, |asset| asset.path.as_str())
 }
 
+const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
+
 /// Name, type, text. A module stands after those that it imports, for its text holds their addresses.
 const SOURCES: &[(&str, &str, &str)] = &[
     ("sluice.css", "text/css; charset=utf-8", include_str!("../assets/sluice.css")),
     ("icon.svg", "image/svg+xml", include_str!("../assets/icon.svg")),
-    ("sluice.js", "text/javascript; charset=utf-8", include_str!("../assets/sluice.js")),
+    ("time.js", JAVASCRIPT, include_str!("../assets/time.js")),
+    ("morph.js", JAVASCRIPT, include_str!("../assets/morph.js")),
+    ("lines.js", JAVASCRIPT, include_str!("../assets/lines.js")),
+    ("live.js", JAVASCRIPT, include_str!("../assets/live.js")),
+    ("keys.js", JAVASCRIPT, include_str!("../assets/keys.js")),
+    ("log.js", JAVASCRIPT, include_str!("../assets/log.js")),
+    ("sluice.js", JAVASCRIPT, include_str!("../assets/sluice.js")),
 ];
 
 static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {

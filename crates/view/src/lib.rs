@@ -13,6 +13,7 @@ mod gate;
 mod home;
 mod job;
 mod may;
+mod parts;
 pub mod paths;
 mod people;
 mod problem;
@@ -24,7 +25,7 @@ mod sign_in;
 mod status;
 mod time;
 
-pub use assets::{Asset, asset, asset_path};
+pub use assets::{Asset, asset, asset_path, assets};
 pub use board::{
     BoardPage, Change, ChangedCommit, ChangedImage, Column, Failed, Live, Next, Promotion, PromotionStage,
     Replicas, Rollback,

@@ -1,6 +1,9 @@
-use crate::{Frame, frame::shell};
 use maud::{Markup, html};
 use sluice_model::{Timestamp, UserName};
+
+use crate::frame::Place;
+use crate::time::when;
+use crate::{Frame, paths};
 
 /// `/people`: who may do what, for administrators.
 #[derive(Debug, Clone)]
@@ -39,14 +42,82 @@ pub struct FreshToken {
     pub link: String,
 }
 
-impl PeoplePage {
-    pub fn render(&self, frame: &Frame) -> Markup {
-        shell(frame, "People", html! {})
-    }
-}
-
 impl std::fmt::Debug for FreshToken {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("FreshToken").field("who", &self.who).finish_non_exhaustive()
+    }
+}
+
+impl PeoplePage {
+    pub fn render(&self, frame: &Frame) -> Markup {
+        frame.document(
+            &Place::outside("People and tokens"),
+            html! {
+                div.title { h1 { "People and tokens" } }
+                @if let Some(fresh) = &self.fresh { (fresh.render()) }
+                ul.people { @for person in &self.people { li data-row { (person.render(frame)) } } }
+                h2 { "Add or change a person" }
+                form.stacked method="post" action=(paths::people()) {
+                    (frame.token())
+                    label for="name" { "Name" }
+                    input #name name="name" required maxlength="100" autocomplete="off" spellcheck="false";
+                    label for="groups" { "Groups" }
+                    input #groups name="groups" maxlength="500" autocomplete="off" spellcheck="false" aria-describedby="groups-hint";
+                    p.dim #groups-hint {
+                        "Separated by spaces. "
+                        @if !self.groups.is_empty() { "sluice.yaml names " (self.groups.join(", ")) "." }
+                    }
+                    label.check { input type="checkbox" name="admin"; " Administrator: may add people and make tokens" }
+                    button type="submit" { "Save this person" }
+                }
+            },
+        )
+    }
+}
+
+impl FreshToken {
+    fn render(&self) -> Markup {
+        html! {
+            div.fresh role="status" {
+                p { b { "A token for " (self.who) "." } " It is shown this once; send it, or the link, to nobody else." }
+                pre { (self.token) }
+                pre { (self.link) }
+            }
+        }
+    }
+}
+
+impl Person {
+    fn render(&self, frame: &Frame) -> Markup {
+        html! {
+            div.head {
+                h2 { (self.name) }
+                @if self.is_admin { span.chip { "administrator" } }
+                @for group in &self.groups { span.chip { (group) } }
+                span.dim { @match self.last_seen { Some(at) => { "seen " (when(frame.now, at)) }, None => "never seen" } }
+            }
+            @if !self.tokens.is_empty() {
+                ul.tokens { @for token in &self.tokens { li { (token.render(frame, &self.name)) } } }
+            }
+            form.inline method="post" action=(paths::tokens(&self.name)) {
+                (frame.token())
+                input name="label" required maxlength="100" placeholder="laptop" aria-label={ "Label of a new token for " (self.name) } autocomplete="off";
+                button type="submit" { "Make a token" }
+            }
+        }
+    }
+}
+
+impl TokenRow {
+    fn render(&self, frame: &Frame, who: &UserName) -> Markup {
+        html! {
+            b { (self.label) }
+            span.dim {
+                "made " (when(frame.now, self.created_at)) ", "
+                @match self.last_used { Some(at) => { "used " (when(frame.now, at)) }, None => "never used" }
+                @if let Some(at) = self.expires_at { @if at > frame.now { ", expires " } @else { ", expired " } (when(frame.now, at)) }
+            }
+            (frame.button(&paths::revoke_token(who, &self.id), &[], "small", "Revoke"))
+        }
     }
 }

@@ -1,5 +1,8 @@
-use crate::{Frame, frame::shell};
 use maud::{Markup, html};
+
+use crate::frame::Place;
+use crate::{Frame, paths};
+
 /// What is shown where a page cannot be: what, where, and what next.
 #[derive(Debug, Clone)]
 pub struct ProblemPage {
@@ -22,7 +25,59 @@ pub struct NextStep {
 }
 
 impl ProblemPage {
+    /// 404. `what` is a clause: `no run 99 in acme/storefront`.
+    pub fn not_found(what: &str) -> Self {
+        Self {
+            status: 404,
+            title: format!("There is {what}"),
+            detail: "The address may be mistyped, it may have been removed, or your account may not see it."
+                .to_owned(),
+            next: vec![NextStep { label: "All repositories".to_owned(), href: paths::home().to_owned() }],
+            reference: None,
+        }
+    }
+
+    /// 403. `what` is a clause: `approve for production`; `reason` a sentence that says who may.
+    pub fn forbidden(what: &str, reason: &str) -> Self {
+        Self {
+            status: 403,
+            title: format!("You may not {what}"),
+            detail: reason.to_owned(),
+            next: vec![NextStep {
+                label: "Sign in as somebody else".to_owned(),
+                href: paths::sign_in().to_owned(),
+            }],
+            reference: None,
+        }
+    }
+
+    /// 500. `reference` finds the occurrence in the server's log.
+    pub fn broken(reference: &str) -> Self {
+        Self {
+            status: 500,
+            title: "Sluice could not answer".to_owned(),
+            detail: "This is a fault of the server, not of what you did, and nothing was changed halfway. Try again; \
+                     if it stays, its log says why."
+                .to_owned(),
+            next: vec![NextStep { label: "All repositories".to_owned(), href: paths::home().to_owned() }],
+            reference: Some(reference.to_owned()),
+        }
+    }
+
     pub fn render(&self, frame: &Frame) -> Markup {
-        shell(frame, &self.title, html! {})
+        frame.document(
+            &Place::outside(&self.title),
+            html! {
+                div.narrow-page.problem {
+                    p.code { (self.status) }
+                    h1 { (self.title) }
+                    p { (self.detail) }
+                    @if let Some(reference) = &self.reference { p.dim { "Look for " code { (reference) } " in the server's log." } }
+                    @if !self.next.is_empty() {
+                        p.next { @for step in &self.next { a.button href=(step.href) { (step.label) } } }
+                    }
+                }
+            },
+        )
     }
 }

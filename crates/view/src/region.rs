@@ -1,4 +1,4 @@
-use maud::Markup;
+use maud::{Markup, PreEscaped, html};
 
 /// A named part of a page that the server sends anew when something happened.
 ///
@@ -36,6 +36,15 @@ impl Region {
     /// The server-sent message, with its closing empty line.
     pub fn to_message(&self) -> String {
         message(self.name, &self.html)
+    }
+
+    /// The section that the script fills from `events`. `label` names the landmark for a screen reader.
+    pub(crate) fn section(self, label: &str, events: &str) -> Markup {
+        html! {
+            section class={ "region " (self.name) } aria-label=(label) data-region=(self.name) data-events=(events) {
+                (PreEscaped(self.html))
+            }
+        }
     }
 }
 

@@ -1,5 +1,8 @@
-use crate::{Frame, frame::shell};
 use maud::{Markup, html};
+
+use crate::frame::Place;
+use crate::{Frame, Status, paths};
+
 /// Where somebody without a session arrives. Posts `token` and `next` to [`crate::paths::sign_in`].
 #[derive(Debug, Clone)]
 pub struct SignInPage {
@@ -13,6 +16,25 @@ pub struct SignInPage {
 
 impl SignInPage {
     pub fn render(&self, frame: &Frame) -> Markup {
-        shell(frame, "Sign in", html! {})
+        frame.document(
+            &Place::outside("Sign in"),
+            html! {
+                div.narrow-page {
+                    h1 { "Sign in" }
+                    p { "Sluice prints a link when it starts for the first time. Open it, or paste its token here." }
+                    @if let Some(problem) = &self.problem { p.notice.is-bad role="alert" { (Status::Failed.icon()) (problem) } }
+                    form.stacked method="post" action=(paths::sign_in()) {
+                        (frame.token())
+                        input type="hidden" name="next" value=(self.next);
+                        label for="token" { "Token" }
+                        input #token type="password" name="token" required autocomplete="current-password" autofocus spellcheck="false";
+                        button.primary type="submit" { "Sign in" }
+                    }
+                    p.dim { "No link, or lost it? On the server's machine this prints a new one:" }
+                    pre.command { span.prompt { "$ " } (self.command) }
+                    p.dim { "Somebody else's server? Ask one of its administrators for a token." }
+                }
+            },
+        )
     }
 }

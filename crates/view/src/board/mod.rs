@@ -1,10 +1,14 @@
-use crate::{Frame, Region, frame::shell};
+mod column;
+
 use maud::{Markup, html};
 use sluice_model::{
     CommitSha, Digest, EnvironmentName, PromotionId, RepositoryName, ServiceName, Timestamp, UserName,
 };
 
-use crate::{GateWait, May, Status};
+use crate::frame::{Place, Tab};
+use crate::parts::{commit, empty, problem_list};
+use crate::time::count;
+use crate::{Frame, GateWait, May, Region, Status, paths};
 
 /// `/OWNER/NAME/board`: what is where, what is next. Region: `board`.
 #[derive(Debug, Clone)]
@@ -148,11 +152,98 @@ pub struct ChangedImage {
 
 impl BoardPage {
     pub fn render(&self, frame: &Frame) -> Markup {
-        shell(frame, "Environments", html! {})
+        let events = paths::board_events(&self.repository);
+        frame.document(
+            &Place { is_wide: true, ..Place::inside("Board", &self.repository, Tab::Board) },
+            html! {
+                div.title { h1 { "Environments" } }
+                @for region in self.regions(frame) { (region.section("Environments", &events)) }
+            },
+        )
     }
 
-    /// The live parts, each with its HTML for this viewer.
-    pub fn regions(&self, _frame: &Frame) -> Vec<Region> {
-        vec![Region::new("board", html! {})]
+    /// The live part with its HTML for this viewer: `board`.
+    pub fn regions(&self, frame: &Frame) -> Vec<Region> {
+        let content = html! {
+            (problem_list(&self.problems))
+            @if self.columns.is_empty() && self.problems.is_empty() { (nothing()) }
+            (self.turn(frame))
+            div.columns { @for column in &self.columns { (column.render(&self.repository, frame)) } }
+        };
+        vec![Region::new("board", content)]
     }
+
+    /// On a phone the columns stand below each other, so what waits for the viewer comes first there.
+    fn turn(&self, frame: &Frame) -> Markup {
+        let waiting =
+            self.columns.iter().flat_map(|column| &column.arriving).filter_map(|promotion| match &promotion
+                .stage
+            {
+                PromotionStage::Gated(gate) if gate.may == May::Yes => Some((promotion, gate)),
+                _ => None,
+            });
+        html! {
+            @for (promotion, gate) in waiting {
+                div.turn {
+                    p { b { (promotion.version) } " " (gate.line(frame.now)) }
+                    (frame.button(
+                        &paths::promotion_gate(&self.repository, promotion.id),
+                        &[("decision", "approve"), ("back", "board")],
+                        "primary",
+                        &format!("Approve for {}", gate.name),
+                    ))
+                }
+            }
+        }
+    }
+}
+
+fn nothing() -> Markup {
+    empty(
+        "No environment yet.",
+        "Write sluice.yaml into the default branch: it names the services, the environments in their order, and their gates. sluice check reads it.",
+        &["sluice check sluice.yaml", "git push"],
+    )
+}
+
+impl Change {
+    /// `3 commits, 1 image, 2 variables`, which opens.
+    pub(crate) fn render(&self) -> Markup {
+        let commits = self.commits.len() as u64 + u64::from(self.more_commits);
+        let words: Vec<String> = [
+            (commits, "commit"),
+            (self.images.len() as u64, "image"),
+            (self.variables.len() as u64, "variable"),
+        ]
+        .into_iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, one)| count(number, one))
+        .collect();
+        if words.is_empty() {
+            return html! { p.dim.change { "Changes nothing." } };
+        }
+        html! {
+            details.change {
+                summary { @if self.is_backward { "Takes back " } @else { "Changes " } (words.join(", ")) }
+                @if !self.commits.is_empty() {
+                    ul.commits {
+                        @for one in &self.commits { li { (commit(&one.sha)) " " (one.subject) " " span.dim { (one.author) } } }
+                        @if self.more_commits > 0 { li.dim { "and " (self.more_commits) " more" } }
+                    }
+                }
+                @if !self.images.is_empty() {
+                    ul.images { @for image in &self.images { li { b { (image.service) } " "
+                        @match &image.from { Some(from) => (short(from)), None => span.dim { "new" } }
+                        " → " (short(&image.to))
+                    } } }
+                }
+                @if !self.variables.is_empty() { p { "Variables: " (self.variables.join(", ")) } }
+            }
+        }
+    }
+}
+
+/// Twelve digits, as Docker shows an image.
+pub(crate) fn short(digest: &Digest) -> Markup {
+    html! { code title=(digest) { (digest.hex().get(..12).unwrap_or_default()) } }
 }

@@ -1,8 +1,16 @@
-use crate::{Frame, Region, frame::shell};
+mod ansi;
+mod line;
+mod log;
+
 use maud::{Markup, html};
 use sluice_model::{CommitSha, InstanceId, RepositoryName, Timestamp};
 
-use crate::{ErrorLine, GateWait, Status, Step};
+pub(crate) use self::ansi::Ansi;
+use crate::failure::trouble;
+use crate::frame::{Place, Tab};
+use crate::parts::{commit, ref_link};
+use crate::time::{took, when};
+use crate::{ErrorLine, Frame, GateWait, Region, Status, Step, paths};
 
 /// How many lines the server should put into a page: enough for nearly every job, small enough for any browser.
 /// The script fetches the rest; without it, links lead through the log.
@@ -76,32 +84,124 @@ pub enum LogStream {
 /// - `GET` [`crate::paths::log_raw`]: the log as it was printed (masked), `text/plain; charset=utf-8`, as a download.
 ///
 /// Keep one feed a stream: colours go on over line ends within a step.
-#[derive(Debug, Clone, Default)]
-pub struct LogFeed {}
+#[derive(Default)]
+pub struct LogFeed {
+    ansi: Ansi,
+    step: u32,
+}
 
 impl JobPage {
     pub fn render(&self, frame: &Frame) -> Markup {
-        shell(frame, &self.name, html! {})
+        let title = format!("{} · #{} {}", self.name, self.run_number, self.workflow);
+        let events = paths::job_events(&self.repository, self.run_number, &self.instance);
+        let [state, steps] =
+            [Region::new("state", self.state(frame)), Region::new("steps", self.side(frame))];
+        let place = Place { is_wide: true, ..Place::inside(&title, &self.repository, Tab::Runs) };
+        frame.document(
+            &place,
+            html! {
+                (state.section("State of the job", &events))
+                div.job-page {
+                    (steps.section("Jobs and steps", &events))
+                    section.log-pane aria-label="Log" {
+                        (self.toolbar())
+                        (self.log(frame))
+                        (self.pages())
+                    }
+                }
+            },
+        )
     }
 
-    /// The live parts, each with its HTML for this viewer.
-    pub fn regions(&self, _frame: &Frame) -> Vec<Region> {
-        vec![Region::new("state", html! {}), Region::new("steps", html! {})]
-    }
-}
-
-impl LogFeed {
-    pub fn new() -> Self {
-        Self::default()
+    /// The live parts, each with its HTML for this viewer: `state`, `steps`.
+    pub fn regions(&self, frame: &Frame) -> Vec<Region> {
+        vec![Region::new("state", self.state(frame)), Region::new("steps", self.side(frame))]
     }
 
-    /// `lines`, of which the first has the number `first`, as newline-delimited JSON.
-    pub fn lines(&mut self, _first: u64, _lines: &[LogLine]) -> String {
-        String::new()
+    fn state(&self, frame: &Frame) -> Markup {
+        let run = paths::run(&self.repository, self.run_number);
+        html! {
+            div.title {
+                div {
+                    h1 { (self.status.badge()) span.subject { (self.name) } }
+                    p.about {
+                        span { "in " a href=(run) { "#" (self.run_number) " " (self.workflow) } ": " (self.subject) }
+                        span { (ref_link(&self.repository, &self.ref_name)) " " (commit(&self.sha)) }
+                        @if let Some(executor) = &self.executor { span { "on " (executor) } }
+                        @if let Some(started) = self.started_at {
+                            span {
+                                (when(frame.now, started)) ", " (took(frame.now, started, self.finished_at))
+                                @if let Some(queued) = self.queued_at.filter(|queued| started.since_ms(*queued) >= 1_000) {
+                                    " after " (took(frame.now, queued, self.started_at)) " in the queue"
+                                }
+                            }
+                        }
+                        @if let Some(reason) = &self.reason { span { (reason) } }
+                    }
+                }
+            }
+            @if let Some(gate) = &self.gate {
+                (gate.panel(frame, &paths::run_gate(&self.repository, self.run_number, &self.instance.job), None))
+            }
+            (trouble(&self.errors, &[], &|job| paths::job(&self.repository, self.run_number, job)))
+        }
     }
 
-    /// The same as a server-sent message.
-    pub fn message(&mut self, first: u64, lines: &[LogLine]) -> String {
-        crate::region::message("lines", self.lines(first, lines).trim_end())
+    fn side(&self, frame: &Frame) -> Markup {
+        let log = paths::job(&self.repository, self.run_number, &self.instance);
+        html! {
+            @if !self.steps.is_empty() {
+                h2 { "Steps" }
+                ol.steps { @for step in &self.steps { (step.render(frame, &log)) } }
+            }
+            @if self.siblings.len() > 1 {
+                h2 { "Jobs of this run" }
+                ul.siblings {
+                    @for sibling in &self.siblings {
+                        li { (sibling.status.sign()) a href=(paths::job(&self.repository, self.run_number, &sibling.instance))
+                            aria-current=[(sibling.instance == self.instance).then_some("page")] { (sibling.name) } }
+                    }
+                }
+            }
+        }
+    }
+
+    /// What only the script can do is hidden until it is there.
+    fn toolbar(&self) -> Markup {
+        html! {
+            div.toolbar {
+                div.find hidden data-scripted {
+                    input #find type="search" placeholder="Search the log" aria-label="Search the log" data-search;
+                    output #found for="find" aria-live="polite" {}
+                    button type="button" data-log="previous" aria-label="Previous match" { "↑" }
+                    button type="button" data-log="next" aria-label="Next match" { "↓" }
+                }
+                span.tools {
+                    button type="button" hidden data-scripted data-log="wrap" aria-pressed="true" { "Wrap" }
+                    button type="button" hidden data-scripted data-log="times" aria-pressed="false" { "Times" }
+                    @if !self.status.is_final() { button type="button" hidden data-scripted data-log="follow" aria-pressed="true" { "Follow" } }
+                    a.button href=(paths::log_raw(&self.repository, self.run_number, &self.instance)) download { "Raw log" }
+                }
+            }
+            @if self.total_lines == 0 {
+                p.dim.no-lines { @if self.status.is_final() { "This job printed nothing." } @else { "Nothing printed yet." } }
+            }
+        }
+    }
+
+    /// The way through a log that is longer than a page, for those without scripts.
+    fn pages(&self) -> Markup {
+        let page = PAGE_LINES as u64;
+        let after = self.first_line + self.lines.len() as u64;
+        let log = paths::job(&self.repository, self.run_number, &self.instance);
+        html! {
+            @if self.first_line > 1 || after <= self.total_lines {
+                nav.pages #log-pages aria-label="Pages of the log" {
+                    @if self.first_line > 1 { a rel="prev" href={ (log) "?from=" (self.first_line.saturating_sub(page).max(1)) } { "Earlier lines" } }
+                    span { "lines " (self.first_line) " to " (after.saturating_sub(1)) " of " (self.total_lines) }
+                    @if after <= self.total_lines { a rel="next" href={ (log) "?from=" (after) } { "Later lines" } }
+                }
+            }
+        }
     }
 }

@@ -1,11 +1,16 @@
-use crate::{Frame, Region, frame::shell};
+mod way;
+
 use maud::{Markup, html};
 use sluice_model::{
     CommitSha, Digest, EnvironmentName, InstanceId, PromotionId, RepositoryName, ServiceName, Timestamp,
     UserName,
 };
 
-use crate::{Change, Decision, GateWait, May};
+use crate::frame::{Place, Tab};
+use crate::gate::decisions;
+use crate::parts::{commit, empty, ref_link};
+use crate::time::{size, took, when};
+use crate::{Change, Decision, Frame, GateWait, May, Region, paths};
 
 /// `/OWNER/NAME/releases`. Region: `releases`.
 #[derive(Debug, Clone)]
@@ -121,22 +126,150 @@ pub struct PromotionRow {
 
 impl ReleasesPage {
     pub fn render(&self, frame: &Frame) -> Markup {
-        shell(frame, "Releases", html! {})
+        let events = paths::releases_events(&self.repository);
+        frame.document(
+            &Place::inside("Releases", &self.repository, Tab::Releases),
+            html! {
+                div.title { h1 { "Releases" } }
+                @for region in self.regions(frame) { (region.section("Releases", &events)) }
+            },
+        )
     }
 
-    /// The live parts, each with its HTML for this viewer.
-    pub fn regions(&self, _frame: &Frame) -> Vec<Region> {
-        vec![Region::new("releases", html! {})]
+    /// The live part with its HTML for this viewer: `releases`.
+    pub fn regions(&self, frame: &Frame) -> Vec<Region> {
+        vec![Region::new("releases", self.list(frame))]
+    }
+
+    fn list(&self, frame: &Frame) -> Markup {
+        if self.releases.is_empty() {
+            let rule = match &self.rule {
+                Some(rule) => format!("A green run becomes one when it pushed images for {rule}."),
+                None => "sluice.yaml says which green runs become releases; this repository has none yet."
+                    .to_owned(),
+            };
+            return empty("No release yet.", &rule, &["sluice check sluice.yaml", "git push"]);
+        }
+        html! {
+            ol.releases { @for release in &self.releases { li data-row { (release.render(&self.repository, frame)) } } }
+            @if let Some(before) = self.older {
+                nav.pages aria-label="Pages" { a href={ (paths::releases(&self.repository)) "?before=" (before) } rel="next" { "Older releases" } }
+            }
+        }
+    }
+}
+
+impl ReleaseRow {
+    fn render(&self, repository: &RepositoryName, frame: &Frame) -> Markup {
+        html! {
+            div.what {
+                a.version href=(paths::release(repository, &self.version)) { bdi { (self.version) } }
+                " " (commit(&self.sha))
+                p.subject { (self.subject) }
+                p.dim { "by " (self.author) ", " (when(frame.now, self.created_at)) }
+            }
+            (way::brief(&self.way))
+        }
     }
 }
 
 impl ReleasePage {
     pub fn render(&self, frame: &Frame) -> Markup {
-        shell(frame, &self.version, html! {})
+        let events = paths::release_events(&self.repository, &self.version);
+        let [way, history] =
+            [Region::new("way", self.way(frame)), Region::new("history", self.history(frame))];
+        frame.document(
+            &Place::inside(&self.version, &self.repository, Tab::Releases),
+            html! {
+                (self.head(frame))
+                (way.section("Where it is", &events))
+                (self.image_list())
+                @if let Some(change) = &self.change {
+                    section aria-label="Changes" {
+                        h2 { @match &self.previous_version {
+                            Some(previous) => { "Since " a href=(paths::release(&self.repository, previous)) { (previous) } },
+                            None => "Changes",
+                        } }
+                        (change.render())
+                    }
+                }
+                (history.section("Promotions", &events))
+            },
+        )
     }
 
-    /// The live parts, each with its HTML for this viewer.
-    pub fn regions(&self, _frame: &Frame) -> Vec<Region> {
-        vec![Region::new("way", html! {}), Region::new("history", html! {})]
+    /// The live parts, each with its HTML for this viewer: `way`, `history`.
+    pub fn regions(&self, frame: &Frame) -> Vec<Region> {
+        vec![Region::new("way", self.way(frame)), Region::new("history", self.history(frame))]
+    }
+
+    fn head(&self, frame: &Frame) -> Markup {
+        let run = paths::run(&self.repository, self.origin.run_number);
+        html! {
+            div.title {
+                div {
+                    h1 { bdi { (self.version) } }
+                    p.about {
+                        span { (commit(&self.sha)) " " (self.subject) }
+                        span { "by " (self.author) }
+                        span { (when(frame.now, self.created_at)) " from " a href=(run) { "#" (self.origin.run_number) " " (self.origin.workflow) }
+                            " of " (ref_link(&self.repository, &self.origin.ref_name)) ", started by " (self.origin.actor) }
+                    }
+                    @if !self.description.is_empty() { p.description { (self.description) } }
+                }
+            }
+        }
+    }
+
+    fn way(&self, frame: &Frame) -> Markup {
+        html! {
+            h2 { "Where it is" }
+            ol.way { @for station in &self.way { (station.render(self, frame)) } }
+        }
+    }
+
+    fn image_list(&self) -> Markup {
+        html! {
+            section aria-label="Images" {
+                h2 { "Images" }
+                @if self.images.is_empty() { p.dim { "This release holds no image." } }
+                ul.image-list {
+                    @for image in &self.images {
+                        li data-row {
+                            b { (image.service) }
+                            code.digest { (image.name) wbr; "@" wbr; (image.digest) }
+                            span.dim { (size(image.size_bytes)) @if let Some(job) = &image.pushed_by {
+                                ", pushed by " a href=(paths::job(&self.repository, self.origin.run_number, job)) { (job) }
+                            } }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn history(&self, frame: &Frame) -> Markup {
+        html! {
+            @if !self.history.is_empty() {
+                h2 { "Promotions" }
+                ul.history { @for row in &self.history { li data-row { (row.render(frame)) } } }
+            }
+        }
+    }
+}
+
+impl PromotionRow {
+    fn render(&self, frame: &Frame) -> Markup {
+        let (status, word) = self.state.in_words();
+        html! {
+            span class={ "badge is-" (status.word()) } { (status.icon()) (word) }
+            b { (self.environment) }
+            span.dim {
+                @if self.is_rollback { "rollback by " } @else { "by " } (self.started_by) " " (when(frame.now, self.started_at))
+                @if self.finished_at.is_some() { ", took " } @else { ", for " } (took(frame.now, self.started_at, self.finished_at))
+            }
+            @if let StationState::Failed(reason) = &self.state { p.reason { (reason) } }
+            (decisions(&self.decisions, frame.now))
+        }
     }
 }

@@ -1,8 +1,16 @@
-use crate::{Frame, Region, frame::shell};
+mod graph;
+mod jobs;
+mod layout;
+mod timeline;
+
 use maud::{Markup, html};
 use sluice_model::{CommitSha, Event, InstanceId, JobId, RepositoryName, Timestamp, UserName};
 
-use crate::{ErrorLine, FailedTest, GateWait, May, Status, TestCounts};
+use crate::failure::trouble;
+use crate::frame::{Place, Tab};
+use crate::parts::{commit, event_word, problem_list, ref_link};
+use crate::time::{count, took, when};
+use crate::{ErrorLine, FailedTest, Frame, GateWait, May, Region, Status, TestCounts, paths};
 
 /// `/OWNER/NAME/runs/N`: where is it, why is it red. Regions: `state`, `graph`, `trouble`, `jobs`.
 #[derive(Debug, Clone)]
@@ -106,16 +114,80 @@ pub struct ReleaseLink {
 
 impl RunPage {
     pub fn render(&self, frame: &Frame) -> Markup {
-        shell(frame, &self.subject, html! {})
+        let title = format!("{} · #{} {}", self.subject, self.number, self.workflow);
+        let events = paths::run_events(&self.repository, self.number);
+        let labels = ["State of the run", "What went wrong", "Graph and timeline", "Jobs and results"];
+        frame.document(
+            &Place::inside(&title, &self.repository, Tab::Runs),
+            html! {
+                @for (region, label) in self.regions(frame).into_iter().zip(labels) { (region.section(label, &events)) }
+            },
+        )
     }
 
-    /// The live parts, each with its HTML for this viewer.
-    pub fn regions(&self, _frame: &Frame) -> Vec<Region> {
+    /// The live parts, each with its HTML for this viewer: `state`, `trouble`, `graph`, `jobs`.
+    pub fn regions(&self, frame: &Frame) -> Vec<Region> {
         vec![
-            Region::new("state", html! {}),
-            Region::new("graph", html! {}),
-            Region::new("trouble", html! {}),
-            Region::new("jobs", html! {}),
+            Region::new("state", self.state(frame)),
+            Region::new("trouble", self.trouble()),
+            Region::new("graph", html! { (self.graph(frame)) (self.timeline(frame)) }),
+            Region::new("jobs", html! { (self.job_list(frame)) (self.results()) }),
         ]
+    }
+
+    /// What, who, since when; then whose turn it is.
+    fn state(&self, frame: &Frame) -> Markup {
+        html! {
+            div.title {
+                div {
+                    h1 { (self.status.badge()) span.subject { (self.subject) } }
+                    p.about {
+                        span { b { "#" (self.number) } " " (self.workflow) @if self.attempt > 1 { ", attempt " (self.attempt) } }
+                        span { (event_word(self.event)) " of " (ref_link(&self.repository, &self.ref_name)) " at " (commit(&self.sha)) " by " (self.actor) }
+                        span { (when(frame.now, self.created_at)) ", " (self.length(frame)) }
+                        @if let Some(release) = &self.release {
+                            span { "became " a href=(paths::release(&self.repository, &release.version)) { (release.version) } }
+                        }
+                    }
+                }
+                div.actions { (self.buttons(frame)) }
+            }
+            (problem_list(&self.problems))
+            @for job in &self.jobs {
+                @if let Some(gate) = &job.gate {
+                    (gate.panel(frame, &paths::run_gate(&self.repository, self.number, &job.id), None))
+                }
+            }
+        }
+    }
+
+    fn length(&self, frame: &Frame) -> Markup {
+        html! {
+            @if self.finished_at.is_some() { "took " } @else { "for " }
+            (took(frame.now, self.created_at, self.finished_at))
+        }
+    }
+
+    fn buttons(&self, frame: &Frame) -> Markup {
+        if !self.status.is_final() {
+            let cancel = paths::cancel(&self.repository, self.number);
+            return self.may_cancel.or_why(frame.button(&cancel, &[], "", "Cancel this run"));
+        }
+        let rerun = paths::rerun(&self.repository, self.number);
+        let failed = self.instances().filter(|instance| instance.status == Status::Failed).count() as u64;
+        self.may_rerun.or_why(html! {
+            @if failed > 0 {
+                (frame.button(&rerun, &[("only", "failed")], "primary", &format!("Rerun {}", count(failed, "failed job"))))
+            }
+            (frame.button(&rerun, &[], "", "Rerun all jobs"))
+        })
+    }
+
+    fn trouble(&self) -> Markup {
+        trouble(&self.errors, &self.failed_tests, &|job| paths::job(&self.repository, self.number, job))
+    }
+
+    fn instances(&self) -> impl Iterator<Item = &Instance> {
+        self.jobs.iter().flat_map(|job| &job.instances)
     }
 }

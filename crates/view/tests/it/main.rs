@@ -1,0 +1,7 @@
+mod access;
+mod escaping;
+mod limits;
+mod live;
+mod sample;
+mod scripts;
+mod snapshots;
