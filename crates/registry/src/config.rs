@@ -19,6 +19,9 @@ pub struct ImageConfig {
     pub rootfs: RootFs,
     #[serde(default, deserialize_with = "null_is_empty", skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<History>,
+    /// What is not known here, kept as it is for those who know it.
+    #[serde(flatten)]
+    pub other: BTreeMap<String, serde_json::Value>,
 }
 
 /// The `config` of an image: the process that it starts, and its labels.
@@ -46,6 +49,9 @@ pub struct Process {
     pub labels: BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop_signal: Option<String>,
+    /// What is not known here (`Healthcheck`, `Shell`, …), kept as it is for those who know it.
+    #[serde(flatten)]
+    pub other: BTreeMap<String, serde_json::Value>,
 }
 
 impl Process {

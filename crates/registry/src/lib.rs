@@ -5,7 +5,7 @@ mod config;
 mod error;
 mod event;
 mod http;
-mod image;
+pub mod image;
 mod manifest;
 pub mod media_type;
 mod name;

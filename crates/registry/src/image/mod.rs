@@ -1,5 +1,35 @@
-//! Images outside the registry: references, layout folders, other registries.
+//! Images outside the registry: in layout folders, archives and other registries. What `sluice image` does.
 
+mod archive;
+mod challenge;
 mod choose;
+mod copy;
+mod endpoint;
+mod error;
+mod extract;
+mod inspect;
+mod layer;
+mod layout;
+mod list;
+mod location;
+mod pack;
+mod remote;
+mod remove;
+mod store;
+mod transfer;
+mod unpack;
+mod within;
+
+pub use copy::{Copied, CopyOptions, copy};
+pub use endpoint::Endpoint;
+pub use error::ImageError;
+pub use extract::{Limits, Unpacked};
+pub use inspect::{Inspected, inspect};
+pub use layer::Content;
+pub use list::{Listed, list, repositories};
+pub use location::Location;
+pub use pack::{PackOptions, Packed, pack};
+pub use remove::remove;
+pub use unpack::unpack;
 
 pub(crate) use choose::{choose, platforms};
