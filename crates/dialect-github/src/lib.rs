@@ -1,1 +1,27 @@
-//! GitHub Actions workflow text to plans and diagnostics. Pure.
+//! GitHub Actions workflow text to plans and diagnostics. Pure: no I/O, and no other dialect.
+
+mod call;
+mod convert;
+mod filter;
+mod ids;
+mod limits;
+mod lint;
+mod lower;
+mod permissions;
+mod place;
+mod read;
+mod reader;
+mod schema;
+mod select;
+mod token;
+mod trigger;
+mod workflow;
+
+pub use filter::{Pattern, PatternError, is_selected};
+pub use limits::Limits;
+pub use permissions::{DefaultGrants, Grants, Level};
+pub use read::{Options, Read, read, read_with};
+pub use select::Selection;
+pub use token::{Content, Token, combined};
+pub use trigger::{CallOutput, EventFilter, Input, InputKind, Patterns, Schedule, SecretInput};
+pub use workflow::{CallBody, JobBody, Needed, StepsBody, Workflow, WorkflowJob, whole_condition};

@@ -1,0 +1,136 @@
+use sluice_expression::{Expression, Template};
+use sluice_plan::{
+    Concurrency, Defaults, EnvEntry, Executor, Gate, Late, Named, SecretsPassed, Service, Step, Strategy,
+};
+use sluice_source::Span;
+
+use crate::permissions::Grants;
+use crate::token::Token;
+use crate::trigger::EventFilter;
+
+/// A workflow file that GitHub would accept, typed.
+#[derive(Debug, Clone)]
+pub struct Workflow {
+    pub(crate) path: String,
+    pub(crate) text: String,
+    pub(crate) name: Option<String>,
+    pub(crate) run_name: Option<Template>,
+    pub(crate) events: Vec<EventFilter>,
+    pub(crate) env: Vec<EnvEntry>,
+    pub(crate) defaults: Defaults,
+    pub(crate) permissions: Option<Grants>,
+    pub(crate) concurrency: Option<Concurrency>,
+    pub(crate) jobs: Vec<WorkflowJob>,
+    pub(crate) root: Token,
+}
+
+impl Workflow {
+    /// Relative to the repository's root; `owner/repo/path@ref` for a called one.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// `name:`, else the path, as GitHub shows it.
+    pub fn name(&self) -> &str {
+        self.name.as_deref().filter(|name| !name.is_empty()).unwrap_or(&self.path)
+    }
+
+    /// What `on:` names, in the file's order.
+    pub fn events(&self) -> &[EventFilter] {
+        &self.events
+    }
+
+    pub fn event(&self, name: &str) -> Option<&EventFilter> {
+        self.events.iter().find(|event| event.name == name)
+    }
+
+    pub fn jobs(&self) -> &[WorkflowJob] {
+        &self.jobs
+    }
+
+    pub fn permissions(&self) -> Option<&Grants> {
+        self.permissions.as_ref()
+    }
+
+    /// The file as GitHub's schema reads it, with every place.
+    pub fn root(&self) -> &Token {
+        &self.root
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct WorkflowJob {
+    pub id: String,
+    /// Where the id stands.
+    pub span: Span,
+    pub name: Option<Template>,
+    pub needs: Vec<Needed>,
+    /// What `if:` says, without the `success()` that GitHub puts before it; `success()` where there is none.
+    pub condition: Expression,
+    pub permissions: Option<Grants>,
+    pub strategy: Option<Strategy>,
+    pub concurrency: Option<Concurrency>,
+    pub body: JobBody,
+}
+
+/// A job that has to end first.
+#[derive(Debug, Clone)]
+pub struct Needed {
+    pub job: String,
+    pub span: Span,
+}
+
+#[derive(Debug, Clone)]
+pub enum JobBody {
+    Steps(Box<StepsBody>),
+    Call(Box<CallBody>),
+}
+
+/// A job that runs steps.
+#[derive(Debug, Clone)]
+pub struct StepsBody {
+    pub executor: Executor,
+    pub services: Vec<Service>,
+    pub env: Vec<EnvEntry>,
+    pub defaults: Defaults,
+    pub environment: Option<Gate>,
+    pub outputs: Vec<Named<Template>>,
+    pub continue_on_error: Option<Late<bool>>,
+    pub timeout_minutes: Option<Late<f64>>,
+    pub steps: Vec<Step>,
+}
+
+/// A job that calls a reusable workflow.
+#[derive(Debug, Clone)]
+pub struct CallBody {
+    /// `./.github/workflows/x.yml` or `owner/repo/path@ref`.
+    pub workflow: String,
+    pub span: Span,
+    pub with: Vec<Named<Template>>,
+    pub secrets: SecretsPassed,
+    /// The called workflow, where its text could be had.
+    pub called: Option<Workflow>,
+}
+
+impl WorkflowJob {
+    pub fn steps(&self) -> &[Step] {
+        match &self.body {
+            JobBody::Steps(body) => &body.steps,
+            JobBody::Call(_) => &[],
+        }
+    }
+
+    /// The condition as GitHub's service completes it: `success() && (…)` unless it asks for the status itself.
+    pub fn whole_condition(&self) -> String {
+        whole_condition(&self.condition)
+    }
+}
+
+/// `success() && (…)`, unless the condition asks for the status itself.
+pub fn whole_condition(condition: &Expression) -> String {
+    if condition.uses_status_function() {
+        condition.source().to_owned()
+    } else {
+        format!("success() && ({})", condition.source())
+    }
+}
