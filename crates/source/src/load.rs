@@ -414,6 +414,7 @@ impl<'a> Composer<'a> {
             ErrorKind::TabNotAllowed
             | ErrorKind::TabInBlockIndentation
             | ErrorKind::TabInIndentation
+            | ErrorKind::TabInPlainScalar
             | ErrorKind::TabAtBlockScalarStart => {
                 ("yaml/tab", Some("YAML is indented with spaces; replace the tab"))
             }
