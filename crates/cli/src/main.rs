@@ -7,6 +7,7 @@ mod deploy;
 mod eval;
 mod exit;
 mod gate;
+mod image;
 mod logs;
 mod promote;
 mod promotion;
@@ -49,6 +50,8 @@ enum Verb {
     Deploy(deploy::Args),
     /// Evaluate an expression of GitHub Actions
     Eval(eval::Args),
+    /// Make, copy, look at and unpack container images without an engine
+    Image(image::Args),
     /// Print the log of a job, or list a run's jobs
     Logs(logs::Args),
     /// Take a release into an environment
@@ -83,6 +86,7 @@ fn main() -> std::process::ExitCode {
         Verb::Completions(args) => completions::run(&args),
         Verb::Deploy(args) => deploy::run(&args),
         Verb::Eval(args) => eval::run(&args),
+        Verb::Image(args) => image::run(&args),
         Verb::Logs(args) => logs::run(&args),
         Verb::Promote(args) => promote::run(&args),
         Verb::Proxy(args) => proxy::run(&args),

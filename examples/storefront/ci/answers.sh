@@ -11,7 +11,7 @@ if has_engine; then
 else
   room=$(mktemp -d)
   trap 'kill $(jobs -p) 2>/dev/null || true; wait; rm -rf "$room"' EXIT
-  sluice image unpack "images/$name.tar" "$room"
+  sluice image unpack "oci-archive:images/$name.tar:build-$COMMIT" "$room"
   port=$(free_port)
   VERSION=$VERSION COMMIT=$COMMIT PORT=$port "$room/$name" &
   ask=(curl -fsS "http://127.0.0.1:$port$path")

@@ -14,8 +14,8 @@ else
   cargo test --release --locked --target "$TARGET"
   cargo build --release --locked --target "$TARGET"
   case $name in api) port=8000 ;; web) port=8080 ;; esac
-  sluice image pack "$CARGO_TARGET_DIR/$TARGET/release/$name" --output "images/$name.tar" \
-    --tag "storefront/$name:build-$COMMIT" --entrypoint "/$name" --user 10001 --port "$port" \
+  sluice image pack "$CARGO_TARGET_DIR/$TARGET/release/$name" --to "oci-archive:images/$name.tar:build-$COMMIT" \
+    --entrypoint "/$name" --user 10001 --port "$port" \
     --env "VERSION=$VERSION" --env "COMMIT=$COMMIT" --env "PORT=$port" \
     --label "org.opencontainers.image.version=$VERSION" --label "org.opencontainers.image.revision=$COMMIT"
 fi

@@ -4,6 +4,7 @@
 . "$(dirname "$0")/common.sh"
 mkdir -p results/e2e
 rm -f results/e2e/tested.txt
+note() { echo "tested: $1 $2"; echo "$1 $2" >> results/e2e/tested.txt; }
 
 if has_engine; then
   net=storefront-e2e-$$-$RANDOM
@@ -12,7 +13,7 @@ if has_engine; then
   docker network create "$net" >/dev/null
   for name in api web; do
     docker load --quiet --input "images/$name.tar"
-    echo "$name $(docker image inspect --format '{{.Id}}' "storefront/$name:build-$COMMIT")" >> results/e2e/tested.txt
+    note "$name" "$(docker image inspect --format '{{.Id}}' "storefront/$name:build-$COMMIT")"
   done
   docker run --detach --name "$net-api" --network "$net" --network-alias api "storefront/api:build-$COMMIT" >/dev/null
   docker run --detach --name "$net-web" --network "$net" --network-alias web --env API_URL=http://api:8000 \
@@ -32,8 +33,8 @@ rooms=$(mktemp -d)
 clean() { kill $(jobs -p) 2>/dev/null || true; wait; rm -rf "$rooms"; }
 trap clean EXIT
 for name in api web; do
-  sluice image unpack "images/$name.tar" "$rooms/$name"
-  echo "$name $(sluice image inspect "images/$name.tar" --json | sed -n 's/.*"config_digest": *"\([^"]*\)".*/\1/p' | head -n 1)" >> results/e2e/tested.txt
+  sluice image unpack "oci-archive:images/$name.tar:build-$COMMIT" "$rooms/$name"
+  note "$name" "$(sluice image inspect "oci-archive:images/$name.tar:build-$COMMIT" --json | sed -n 's/.*"config_digest": *"\([^"]*\)".*/\1/p' | head -n 1)"
 done
 api_port=$(free_port); web_port=$(free_port)
 VERSION=$VERSION COMMIT=$COMMIT PORT=$api_port "$rooms/api/api" &

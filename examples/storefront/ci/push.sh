@@ -17,7 +17,7 @@ for name in api web; do
       docker tag "storefront/$name:build-$COMMIT" "$SLUICE_REGISTRY/storefront/$name:$tag"
       docker push --quiet "$SLUICE_REGISTRY/storefront/$name:$tag"
     else
-      sluice image copy "images/$name.tar" "$SLUICE_REGISTRY/storefront/$name:$tag"
+      sluice image copy "oci-archive:images/$name.tar:build-$COMMIT" "$SLUICE_REGISTRY/storefront/$name:$tag"
     fi
   done
 done

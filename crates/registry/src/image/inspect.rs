@@ -14,6 +14,9 @@ pub struct Inspected {
     /// Of an index: the images in it. Empty for an image.
     pub manifests: Vec<Descriptor>,
     pub layers: Vec<Descriptor>,
+    /// Of the image's configuration, which names its layers by content: what engines call the image's id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub config_digest: Option<Digest>,
     /// None for an index without a platform to choose, and for an artifact that is no image.
     pub config: Option<ImageConfig>,
     pub annotations: std::collections::BTreeMap<String, String>,
@@ -30,8 +33,8 @@ pub async fn inspect(of: &Location, platform: Option<&Platform>) -> Result<Inspe
         None => store.manifest(reference).await?,
     };
     let annotations = fetched.manifest.annotations().clone();
-    let (manifests, layers, config, size_bytes) = match fetched.manifest {
-        Manifest::Index(index) => (index.manifests, Vec::new(), None, 0),
+    let (manifests, layers, config_digest, config, size_bytes) = match fetched.manifest {
+        Manifest::Index(index) => (index.manifests, Vec::new(), None, None, 0),
         Manifest::Image(image) => {
             let size =
                 image.layers.iter().fold(image.config.size, |sum, layer| sum.saturating_add(layer.size));
@@ -39,7 +42,7 @@ pub async fn inspect(of: &Location, platform: Option<&Platform>) -> Result<Inspe
                 true => Some(store.config(&image.config).await?),
                 false => None,
             };
-            (Vec::new(), image.layers, config, size)
+            (Vec::new(), image.layers, Some(image.config.digest), config, size)
         }
     };
     Ok(Inspected {
@@ -48,6 +51,7 @@ pub async fn inspect(of: &Location, platform: Option<&Platform>) -> Result<Inspe
         media_type: fetched.media_type,
         manifests,
         layers,
+        config_digest,
         config,
         annotations,
         size_bytes,
