@@ -49,6 +49,10 @@ impl Refusal {
         Self::new(StatusCode::BAD_REQUEST, "MANIFEST_INVALID", error.to_string())
     }
 
+    pub fn tag_unknown(error: &InvalidName) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "MANIFEST_UNKNOWN", error.to_string())
+    }
+
     pub fn upload_unknown(error: &InvalidName) -> Self {
         Self::new(StatusCode::NOT_FOUND, "BLOB_UPLOAD_UNKNOWN", error.to_string())
     }

@@ -50,7 +50,7 @@ async fn serve(State(registry): State<Arc<Registry>>, request: Request) -> Respo
 
 async fn answer(registry: &Registry, request: Request) -> Answer {
     let (request, body) = request.into_parts();
-    let route = Route::parse(request.uri.path())?;
+    let route = Route::parse(&request.method, request.uri.path())?;
     let method = request.method.clone();
     match route {
         Route::Base => match method {

@@ -27,7 +27,9 @@ pub enum Endpoint {
 
 impl Route {
     /// Reads a path. The repository's name has any number of components, so that the end is looked at first.
-    pub fn parse(path: &str) -> Result<Self, Refusal> {
+    ///
+    /// A reference of no valid form is unknown to those who look for it, and invalid to those who push it.
+    pub fn parse(method: &Method, path: &str) -> Result<Self, Refusal> {
         let rest = path.strip_prefix("/v2").unwrap_or(path).trim_start_matches('/');
         let decoded = percent_decode_str(rest).decode_utf8();
         let decoded = decoded.map_err(|_| Refusal::not_found())?;
@@ -56,7 +58,8 @@ impl Route {
                 let repository = repository(name)?;
                 let reference = text.parse().map_err(|error: InvalidName| match error.kind {
                     "digest" => Refusal::digest_invalid(&error),
-                    _ => Refusal::tag_invalid(&error),
+                    _ if method == Method::PUT => Refusal::tag_invalid(&error),
+                    _ => Refusal::tag_unknown(&error),
                 })?;
                 return Ok(Self::Repository { repository, endpoint: Endpoint::Manifest(reference) });
             }
@@ -103,7 +106,7 @@ mod tests {
     use super::*;
 
     fn read(path: &str) -> String {
-        match Route::parse(path) {
+        match Route::parse(&Method::GET, path) {
             Ok(Route::Repository { repository, endpoint }) => {
                 let endpoint = format!("{endpoint:?}");
                 format!("{repository} {}", endpoint.split('(').next().unwrap_or_default())
@@ -141,7 +144,7 @@ mod tests {
             ("/v2/a/%2e%2e/tags/list".to_owned(), "NAME_INVALID"),
             ("/v2/_tags/tags/list".to_owned(), "NAME_INVALID"),
             ("/v2/A/manifests/x".to_owned(), "NAME_INVALID"),
-            ("/v2/a/manifests/..".to_owned(), "MANIFEST_INVALID"),
+            ("/v2/a/manifests/..".to_owned(), "MANIFEST_UNKNOWN"),
             ("/v2/a/manifests/sha256:aa".to_owned(), "DIGEST_INVALID"),
             ("/v2/a/blobs/latest".to_owned(), "DIGEST_INVALID"),
             ("/v2/a/referrers/latest".to_owned(), "DIGEST_INVALID"),
