@@ -1,4 +1,12 @@
 //! The run machine through its three functions.
 
+mod cancel;
+mod gates;
 mod jobs;
+mod leases;
 mod live;
+mod matrix;
+mod rerun;
+
+mod spelling;
+mod unsupported;
