@@ -7,6 +7,7 @@ mod leases;
 mod live;
 mod matrix;
 mod rerun;
+mod simulator;
 
 mod spelling;
 mod unsupported;
