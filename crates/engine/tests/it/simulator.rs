@@ -369,7 +369,7 @@ impl World {
                 let by = GateOpener::Person(UserName::new("grace"));
                 assert_eq!(self.tell(random, Command::OpenGate { instance, by }), Ok(()));
             } else {
-                panic!("nothing is left to do, and the run has not ended: {:?}", self.state);
+                panic!("nothing is left to do, and the run has not ended");
             }
         }
         panic!("the run does not end");

@@ -1,3 +1,11 @@
 //! `sluice.yaml`, and the release machine through its three functions.
 
+mod approvals;
 mod config;
+mod live;
+mod promotions;
+mod releases;
+mod rollbacks;
+
+mod spelling;
+mod variables;
