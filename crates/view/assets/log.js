@@ -27,6 +27,8 @@ class Log {
   times = remembered("times", false);
   follows = false;
   lastTop = 0;
+  /** Where the window stood when it followed last. */
+  endTop = 0;
 
   constructor(document, element) {
     this.document = document;
@@ -77,7 +79,7 @@ class Log {
     const source = new EventSource(`${this.element.dataset.events}?from=${this.next()}`);
     source.addEventListener("lines", (event) => {
       this.add(records(event.data));
-      if (this.follows) this.toEnd();
+      if (this.follows) this.followOn();
     });
     source.addEventListener("end", () => {
       source.close();
@@ -284,14 +286,21 @@ class Log {
     }
   }
 
-  toEnd() {
-    window.scrollTo(0, this.document.documentElement.scrollHeight);
-  }
-
   follow(does) {
     this.follows = does;
     this.press("follow", does);
     if (does) this.toEnd();
+  }
+
+  /** To the new end; unless the reader has left the last one, which the scroll event may not have told yet. */
+  followOn() {
+    if (this.document.documentElement.scrollTop < this.endTop - AT_THE_END) this.follow(false);
+    else this.toEnd();
+  }
+
+  toEnd() {
+    window.scrollTo(0, this.document.documentElement.scrollHeight);
+    this.endTop = this.document.documentElement.scrollTop;
   }
 
   // Tools.

@@ -41,7 +41,7 @@ impl Region {
     /// The section that the script fills from `events`. `label` names the landmark for a screen reader.
     pub(crate) fn section(self, label: &str, events: &str) -> Markup {
         html! {
-            section class={ "region " (self.name) } aria-label=(label) data-region=(self.name) data-events=(events) {
+            section class={ "region region-" (self.name) } aria-label=(label) data-region=(self.name) data-events=(events) {
                 (PreEscaped(self.html))
             }
         }

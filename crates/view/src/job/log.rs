@@ -80,7 +80,7 @@ impl JobPage {
                 @for (first, lines) in steps {
                     section.log-step data-step=(lines[0].step) {
                         (step_head(self.steps.iter().find(|step| step.number == lines[0].step), lines[0].step, frame))
-                        div.lines { (PreEscaped(blocks(&mut feed, first, lines))) }
+                        div.lines { (PreEscaped(blocks(&mut feed, first, lines, !self.status.is_final()))) }
                     }
                 }
             }
@@ -103,8 +103,8 @@ fn step_head(step: Option<&Step>, number: u32, frame: &Frame) -> Markup {
     }
 }
 
-/// Written by hand, for there are a hundred thousand of them.
-fn blocks(feed: &mut LogFeed, first: u64, lines: &[LogLine]) -> String {
+/// Written by hand, for there are a hundred thousand of them. Groups are folded once the job has ended.
+fn blocks(feed: &mut LogFeed, first: u64, lines: &[LogLine], is_live: bool) -> String {
     let mut html = String::with_capacity(lines.iter().map(|line| line.text.len() + 128).sum());
     let mut in_group = false;
     let mut in_block = 0;
@@ -119,7 +119,12 @@ fn blocks(feed: &mut LogFeed, first: u64, lines: &[LogLine]) -> String {
             in_group = false;
         }
         if kind == Kind::Group {
-            html.push_str("<details class=\"group\"><summary class=\"line\"");
+            html.push_str(if is_live {
+                "<details class=\"group\" open>"
+            } else {
+                "<details class=\"group\">"
+            });
+            html.push_str("<summary class=\"line\"");
             in_group = true;
         } else {
             if in_block == 0 {

@@ -5,7 +5,7 @@ use sluice_model::{JobId, Timestamp};
 
 use super::layout::{Edge, Item, Layout, Measure, Spot, lay_out};
 use super::{Job, RunPage};
-use crate::time::{coarse, count, duration};
+use crate::time::{coarse, duration};
 use crate::{Frame, May, Status, paths};
 
 /// Five layers fill the page's width.
@@ -81,11 +81,10 @@ impl RunPage {
                     title { (job.name) " · " (job.status.word()) @if let Some(reason) = &job.reason { " · " (reason) } }
                     @if is_folded { rect.behind x="4" y="4" width=(width) height=(height) rx="6" {} }
                     rect.box width=(width) height=(height) rx="6" {}
-                    @if job.is_gate {
-                        path.diamond d="M24 9l15 15-15 15-15-15z" {}
-                        use href={ "#i-" (job.status.word()) } x="17" y="17" width="14" height="14" {}
-                    } @else {
-                        use href={ "#i-" (job.status.word()) } x="12" y="11" width="16" height="16" {}
+                    @if job.is_gate { path.diamond d="M24 9l15 15-15 15-15-15z" {} }
+                    // Around its own middle, so that what runs can turn.
+                    g transform=(if job.is_gate { "translate(24 24) scale(.875)" } else { "translate(20 19)" }) {
+                        g.turns { use href={ "#i-" (job.status.word()) } x="-8" y="-8" width="16" height="16" {} }
                     }
                     text.name x=(text_x) y="20" { (shortened(&job.name, letters)) }
                     text.brief x=(text_x) y="37" { (shortened(&job.in_brief(frame.now), letters)) }
@@ -119,11 +118,13 @@ impl Job {
             return format!("waits {}", coarse(now.since_ms(gate.since)));
         }
         if self.instances.len() > 1 {
-            let passed = self.instances.iter().filter(|instance| instance.status == Status::Passed).count();
-            return format!(
-                "{passed} of {} passed",
-                count(self.instances.len() as u64, "job").replace(" jobs", "")
-            );
+            let all = self.instances.len();
+            let in_state =
+                |status| self.instances.iter().filter(|instance| instance.status == status).count();
+            return match in_state(Status::Failed) {
+                0 => format!("{} of {all} passed", in_state(Status::Passed)),
+                failed => format!("{failed} of {all} failed"),
+            };
         }
         match self.instances.first().and_then(|instance| Some((instance.started_at?, instance.finished_at))) {
             Some((started, finished)) => duration(finished.unwrap_or(now).since_ms(started)),

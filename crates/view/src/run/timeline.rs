@@ -79,7 +79,7 @@ impl RunPage {
                 });
             }
         }
-        rows.sort_by_key(|row| (row.queued_at, row.started_at));
+        rows.sort_by_key(|row| (row.queued_at, row.started_at.is_none(), row.started_at));
         rows
     }
 

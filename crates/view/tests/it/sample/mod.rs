@@ -1,0 +1,218 @@
+//! A Friday afternoon at acme/storefront: version1.2.4 waits before production, version1.2.5 is on its way, one run is red.
+
+use sluice_model::{CommitSha, Digest, EnvironmentName, InstanceId, RepositoryName, Timestamp, UserName};
+use sluice_view::*;
+
+mod deliver;
+mod run;
+
+pub use deliver::*;
+pub use run::*;
+
+/// Friday, 20 November 2026, 16:55:00 UTC.
+pub const NOW: Timestamp = Timestamp(1_795_193_700_000);
+
+pub fn ago(seconds: i64) -> Timestamp {
+    NOW.plus_ms(-seconds * 1_000)
+}
+
+pub fn frame() -> Frame {
+    Frame {
+        viewer: Some(Viewer { name: user("mara"), is_admin: true }),
+        now: NOW,
+        form_token: Some("f0rm".to_owned()),
+        notice: None,
+    }
+}
+
+pub fn stranger() -> Frame {
+    Frame { viewer: None, form_token: None, ..frame() }
+}
+
+pub fn repository() -> RepositoryName {
+    "acme/storefront".parse().expect("a valid name")
+}
+
+pub fn user(name: &str) -> UserName {
+    UserName::new(name)
+}
+
+pub fn sha(seed: u64) -> CommitSha {
+    let digits = format!("{:016x}", seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    format!("{digits}{digits}{}", &digits[..8]).parse().expect("40 digits")
+}
+
+pub fn digest(seed: u64) -> Digest {
+    let digits = format!("{:016x}", seed.wrapping_mul(0xd1b5_4a32_d192_ed03));
+    format!("sha256:{}", digits.repeat(4)).parse().expect("64 digits")
+}
+
+fn environment(name: &str) -> EnvironmentName {
+    EnvironmentName::new(name)
+}
+
+fn instance(name: &str) -> InstanceId {
+    let Ok(id) = name.parse();
+    id
+}
+
+pub fn gate(name: &str, may: May) -> GateWait {
+    GateWait {
+        name: name.to_owned(),
+        on: vec!["release-managers".to_owned()],
+        needed: 2,
+        decisions: vec![Decision {
+            who: user("jonas"),
+            verdict: Verdict::Approved,
+            at: ago(310),
+            comment: Some("checked the basket on staging".to_owned()),
+        }],
+        since: ago(14 * 60),
+        also: vec![],
+        may,
+    }
+}
+
+pub fn sign_in() -> SignInPage {
+    SignInPage {
+        next: "/acme/storefront/board".to_owned(),
+        problem: None,
+        command: "sluice serve --data ./data --print-link".to_owned(),
+    }
+}
+
+pub fn home() -> HomePage {
+    let stage = |name: &str, version: Option<&str>, status| Stage {
+        environment: environment(name),
+        version: version.map(str::to_owned),
+        status,
+    };
+    let mut rows = run_rows();
+    HomePage {
+        server_url: "http://127.0.0.1:7000".to_owned(),
+        repositories: vec![
+            RepositoryRow {
+                name: repository(),
+                last_run: Some(rows.swap_remove(0)),
+                stages: vec![
+                    stage("dev", Some("version1.2.5"), Status::Passed),
+                    stage("uat", Some("version1.2.5"), Status::Running),
+                    stage("staging", Some("version1.2.4"), Status::Passed),
+                    stage("production", Some("version1.2.3"), Status::Waiting),
+                ],
+                waiting: 2,
+            },
+            RepositoryRow {
+                name: "acme/docs".parse().expect("valid"),
+                last_run: Some(run_row(
+                    12,
+                    Status::Failed,
+                    "Link the runbook from the front page",
+                    7_200,
+                    Some(31),
+                )),
+                stages: vec![stage("production", Some("version0.4.0"), Status::Failed)],
+                waiting: 0,
+            },
+            RepositoryRow {
+                name: "acme/fresh".parse().expect("valid"),
+                last_run: None,
+                stages: vec![],
+                waiting: 0,
+            },
+        ],
+    }
+}
+
+pub fn people() -> PeoplePage {
+    let token = |id: &str, label: &str, used: Option<i64>, expires: Option<i64>| TokenRow {
+        id: id.to_owned(),
+        label: label.to_owned(),
+        created_at: ago(40 * 86_400),
+        last_used: used.map(ago),
+        expires_at: expires.map(|at| NOW.plus_ms(at * 1_000)),
+    };
+    let person = |name: &str, groups: &[&str], is_admin, seen: Option<i64>, tokens| Person {
+        name: user(name),
+        groups: groups.iter().map(|group| (*group).to_owned()).collect(),
+        is_admin,
+        last_seen: seen.map(ago),
+        tokens,
+    };
+    PeoplePage {
+        people: vec![
+            person(
+                "mara",
+                &["release-managers"],
+                true,
+                Some(2),
+                vec![token("7f3a", "laptop", Some(2), None), token("90bc", "phone", None, Some(12 * 86_400))],
+            ),
+            person(
+                "jonas",
+                &["release-managers", "developers"],
+                false,
+                Some(400),
+                vec![token("11aa", "laptop", Some(400), Some(-86_400))],
+            ),
+            person("ines", &["qa"], false, None, vec![]),
+        ],
+        groups: vec!["qa".to_owned(), "release-managers".to_owned()],
+        fresh: Some(FreshToken {
+            who: user("ines"),
+            token: "slc_7JmZ2bXv0hYq4sKd".to_owned(),
+            link: "http://127.0.0.1:7000/sign-in?token=slc_7JmZ2bXv0hYq4sKd".to_owned(),
+        }),
+    }
+}
+
+/// Every page by name, as the gallery and the snapshots show them.
+pub fn pages() -> Vec<(&'static str, String)> {
+    let frame = &frame();
+    let done = &Frame {
+        notice: Some(Notice { tone: Tone::Good, text: "Approved version1.2.4 for staging.".to_owned() }),
+        ..frame.clone()
+    };
+    let refused = SignInPage { problem: Some("This token has been revoked.".to_owned()), ..sign_in() };
+    let filtered = RunsPage {
+        filters: RunFilters { branch: Some("gone/branch".to_owned()), ..RunFilters::default() },
+        runs: vec![],
+        ..runs()
+    };
+    [
+        ("sign-in", sign_in().render(&stranger())),
+        ("sign-in-refused", refused.render(&stranger())),
+        ("home", home().render(frame)),
+        ("home-empty", HomePage { repositories: vec![], ..home() }.render(frame)),
+        ("runs", runs().render(frame)),
+        ("runs-empty", RunsPage { runs: vec![], older: None, ..runs() }.render(frame)),
+        ("runs-filtered", filtered.render(frame)),
+        ("run-waiting", waiting_run().render(frame)),
+        ("run-failed", failed_run().render(frame)),
+        ("run-running", running_run().render(frame)),
+        ("run-refused", refused_run().render(frame)),
+        ("job", job_page().render(frame)),
+        ("job-running", running_job().render(frame)),
+        ("job-queued", queued_job().render(frame)),
+        ("job-middle", middle_of_log().render(frame)),
+        ("board", board().render(done)),
+        ("board-empty", BoardPage { columns: vec![], ..board() }.render(frame)),
+        ("releases", releases().render(frame)),
+        ("releases-empty", ReleasesPage { releases: vec![], older: None, ..releases() }.render(frame)),
+        ("release", release().render(frame)),
+        ("people", people().render(frame)),
+        ("not-found", ProblemPage::not_found("no run 99 in acme/storefront").render(frame)),
+        (
+            "forbidden",
+            ProblemPage::forbidden(
+                "approve for production",
+                "Only release-managers may. Ask jonas or petra.",
+            )
+            .render(frame),
+        ),
+        ("broken", ProblemPage::broken("0199a3c2-7f").render(frame)),
+    ]
+    .into_iter()
+    .map(|(name, page)| (name, page.into_string()))
+    .collect()
+}
