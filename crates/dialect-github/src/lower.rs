@@ -1,14 +1,14 @@
 //! The typed workflow as a plan for `engine`.
 
-use sluice_model::{JobId, Trigger};
+use sluice_model::JobId;
 use sluice_plan::{Call, Dialect, Job, JobCondition, Need, Plan, StepsJob, Work};
 use sluice_source::Diagnostic;
 
 use crate::workflow::{JobBody, Workflow, WorkflowJob};
 
 impl Workflow {
-    /// The plan for a trigger that selects this workflow.
-    pub fn plan(&self, _trigger: &Trigger) -> Result<Plan, Vec<Diagnostic>> {
+    /// The plan, the same for every trigger that selects this workflow.
+    pub fn plan(&self) -> Result<Plan, Vec<Diagnostic>> {
         Ok(Plan {
             dialect: Dialect::Github,
             file: self.path.clone(),

@@ -30,7 +30,7 @@ pub(crate) fn of_tag(text: &str, span: Span) -> Position {
     }
 }
 
-fn advanced(start: Position, passed: &str) -> Position {
+pub(crate) fn advanced(start: Position, passed: &str) -> Position {
     let count = |text: &str| u32::try_from(text.chars().count()).unwrap_or(u32::MAX);
     let lines = passed.matches('\n').count();
     let byte = start.byte.saturating_add(u32::try_from(passed.len()).unwrap_or(u32::MAX));

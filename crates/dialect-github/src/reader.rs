@@ -314,7 +314,9 @@ impl Reader<'_> {
     fn expression_error(&mut self, text: &str, span: Span, error: &ParseError, names: Names) {
         let before: String = text.chars().take(error.offset).collect();
         let index = before.matches("${{").count().saturating_sub(1);
-        let label = place::of_expression(self.text, span, index).map(|at| Span::new(at, at).at(self.path));
+        let label = place::of_expression(self.text, span, index)
+            .filter(|at| *at != span.start)
+            .map(|at| Span::new(at, at).at(self.path));
         let hint = names_hint(&error.message, names);
         if let Some(diagnostic) = self.error("github/expression", span, error.message.as_str()) {
             if let Some(location) = label {
@@ -355,7 +357,13 @@ impl Reader<'_> {
 
     fn unexpected_value(&mut self, token: &Token, kind: &'static Type) {
         let seen = token.to_text();
-        let choices = kind.choices();
+        let mut choices = kind.choices();
+        if kind.any(&mut |form| matches!(form, Form::Boolean)) {
+            choices.extend(["true", "false"]);
+        }
+        if kind.any(&mut |form| matches!(form, Form::Number)) {
+            choices.push("a number");
+        }
         let suggestion = did_you_mean_text(&seen, choices.iter().copied());
         if let Some(error) =
             self.error("github/unexpected-value", token.span, format!("Unexpected value '{seen}'"))
@@ -374,9 +382,10 @@ fn names_hint(message: &str, names: Names) -> Vec<String> {
     let Some((name, _)) = rest.split_once('\'') else { return Vec::new() };
     let known: Vec<&str> = names.spelled().into_iter().filter(|name| !name.contains('(')).collect();
     let mut help: Vec<String> = did_you_mean_text(name, known.iter().copied()).into_iter().collect();
-    if !known.is_empty() {
-        help.push(format!("the contexts here are {}", known.join(", ")));
-    }
+    help.push(match known.as_slice() {
+        [] => "no context is known here".to_owned(),
+        known => format!("the contexts here are {}", known.join(", ")),
+    });
     help
 }
 

@@ -69,22 +69,7 @@ impl Node {
     /// Calls `visit` with this node and every node below it, parents first.
     pub fn walk<'a>(&'a self, visit: &mut impl FnMut(&'a Node)) {
         visit(self);
-        match self {
-            Self::Literal { .. } | Self::Context { .. } => {}
-            Self::Index { of, key } => {
-                of.walk(visit);
-                key.walk(visit);
-            }
-            Self::Star { of } => of.walk(visit),
-            Self::Not { operand } => operand.walk(visit),
-            Self::Binary { left, right, .. } => {
-                left.walk(visit);
-                right.walk(visit);
-            }
-            Self::Call { arguments: nodes, .. } | Self::Logical { operands: nodes, .. } => {
-                nodes.iter().for_each(|node| node.walk(visit));
-            }
-        }
+        self.children().into_iter().for_each(|child| child.walk(visit));
     }
 
     /// `github.event.commits.*.message` as its names in lower case, where each key is a fixed text. `*` stands for itself.
@@ -103,6 +88,28 @@ impl Node {
                 Some(path)
             }
             _ => None,
+        }
+    }
+
+    /// The nodes directly below this one.
+    pub fn children(&self) -> Vec<&Node> {
+        match self {
+            Self::Literal { .. } | Self::Context { .. } => Vec::new(),
+            Self::Index { of, key } => vec![of.as_ref(), key.as_ref()],
+            Self::Star { of } => vec![of.as_ref()],
+            Self::Not { operand } => vec![operand.as_ref()],
+            Self::Binary { left, right, .. } => vec![left.as_ref(), right.as_ref()],
+            Self::Call { arguments: nodes, .. } | Self::Logical { operands: nodes, .. } => {
+                nodes.iter().collect()
+            }
+        }
+    }
+
+    /// Every [`Node::path`] in the expression, the longest form of each, with where it begins.
+    pub fn paths(&self) -> Vec<(Vec<String>, Span)> {
+        match self.path() {
+            Some(path) => vec![(path, self.span())],
+            None => self.children().into_iter().flat_map(Node::paths).collect(),
         }
     }
 

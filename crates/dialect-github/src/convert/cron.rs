@@ -83,9 +83,9 @@ impl Field {
     }
 
     fn includes(&self, text: &str, number: u32) -> bool {
-        text.split(',')
-            .filter_map(|item| self.item(item))
-            .any(|(first, last, step)| (first..=last).contains(&number) && (number - first) % step == 0)
+        text.split(',').filter_map(|item| self.item(item)).any(|(first, last, step)| {
+            (first..=last).contains(&number) && (number - first).is_multiple_of(step)
+        })
     }
 }
 

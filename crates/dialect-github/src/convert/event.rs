@@ -70,7 +70,8 @@ impl Converter<'_> {
             (None, None) => {
                 if let Some((key, _)) = event.entry(include).or_else(|| event.entry(ignore)) {
                     let message = format!("`{}` names no pattern and filters nothing", key.to_text());
-                    self.warning("github/empty-filter", key.span, message);
+                    let help = "name patterns, or remove the key";
+                    self.warning_with_help("github/empty-filter", key.span, message, help);
                 }
                 return None;
             }

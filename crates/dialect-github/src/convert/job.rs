@@ -178,7 +178,7 @@ impl Converter<'_> {
         self.condition(token.get("if"), Names::SNAPSHOT_IF.and(Names::JOB_IF));
         if let Some(version) = token.get("version").and_then(Token::as_text) {
             let major = version.strip_suffix(".*");
-            if !major.is_some_and(|major| major.parse::<u32>().is_ok()) {
+            if major.is_none_or(|major| major.parse::<u32>().is_err()) {
                 let message = format!("Expected format '{{major-version}}.*' Actual '{version}'");
                 self.error("github/snapshot", token.span, message);
             }

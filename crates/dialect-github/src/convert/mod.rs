@@ -74,6 +74,13 @@ impl Converter<'_> {
         }
     }
 
+    fn warning_with_help(&mut self, code: &str, span: Span, message: impl Into<String>, help: &str) {
+        if self.diagnostics.len() < self.max_errors {
+            let warning = Diagnostic::warning(code, span.at(self.path), span.length(), message);
+            self.diagnostics.push(warning.with_help(help));
+        }
+    }
+
     /// Legal on GitHub, and not done here.
     fn not_supported(&mut self, span: Span, what: &str) {
         let message = format!("{what} is read and not acted on: Sluice does not support it");
