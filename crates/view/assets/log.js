@@ -311,6 +311,7 @@ class Log {
       if (event.key === "Enter" || event.key === " ") this.clicked(event);
     });
     window.addEventListener("hashchange", () => this.toHash());
+    this.document.addEventListener("click", (event) => this.linked(event));
     window.addEventListener("scroll", () => this.scrolled(), { passive: true });
     this.tool("wrap")?.addEventListener("click", () => this.setWrap(this.element.classList.contains("no-wrap")));
     this.tool("follow")?.addEventListener("click", () => this.follow(!this.follows));
@@ -355,6 +356,16 @@ class Log {
       this.rebuild(this.steps.get(this.lines[number - 1].s));
       this.toLine(number, "nearest");
     }
+  }
+
+  /** A link to a line of this very log needs no other page, whichever lines that page would hold. */
+  linked(event) {
+    const link = event.target.closest?.("a[href]");
+    if (!link || link.closest(".line") || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    if (link.pathname !== location.pathname || !range(link.hash)) return;
+    event.preventDefault();
+    history.pushState(null, "", link.hash);
+    this.toHash();
   }
 
   /** The reader who scrolls up wants to read; at the end again, to follow. */

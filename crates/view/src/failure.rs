@@ -2,7 +2,7 @@ use maud::{Markup, PreEscaped, html};
 use sluice_model::InstanceId;
 
 use crate::Status;
-use crate::job::Ansi;
+use crate::job::{Ansi, line_address};
 use crate::time::{count, duration};
 
 /// A line of a log that says what went wrong.
@@ -77,7 +77,7 @@ impl ErrorLine {
     fn render(&self, job: &dyn Fn(&InstanceId) -> String) -> Markup {
         let mut ansi = Ansi::default();
         let href = match self.line {
-            Some(line) => format!("{}#L{line}", job(&self.job)),
+            Some(line) => line_address(&job(&self.job), line),
             None => job(&self.job),
         };
         html! {

@@ -16,6 +16,15 @@ use crate::{ErrorLine, Frame, GateWait, Region, Status, Step, paths};
 /// The script fetches the rest; without it, links lead through the log.
 pub const PAGE_LINES: usize = 5_000;
 
+/// The address of a line in the log at `job`: the page that holds it, should no script fetch the others.
+pub(crate) fn line_address(job: &str, line: u64) -> String {
+    let page = line.saturating_sub(1) / PAGE_LINES as u64;
+    match page {
+        0 => format!("{job}#L{line}"),
+        _ => format!("{job}?from={}#L{line}", page * PAGE_LINES as u64 + 1),
+    }
+}
+
 /// `/OWNER/NAME/runs/N/jobs/INSTANCE`: what did it print. Regions: `state`, `steps`.
 #[derive(Debug, Clone)]
 pub struct JobPage {
@@ -130,7 +139,7 @@ impl JobPage {
                         @if let Some(executor) = &self.executor { span { "on " (executor) } }
                         @if let Some(started) = self.started_at {
                             span {
-                                (when(frame.now, started)) ", " (took(frame.now, started, self.finished_at))
+                                (when(frame.now, started)) @if self.finished_at.is_some() { ", took " } @else { ", for " } (took(frame.now, started, self.finished_at))
                                 @if let Some(queued) = self.queued_at.filter(|queued| started.since_ms(*queued) >= 1_000) {
                                     " after " (took(frame.now, queued, self.started_at)) " in the queue"
                                 }

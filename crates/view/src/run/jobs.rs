@@ -1,6 +1,7 @@
 use maud::{Markup, html};
 
 use super::{Instance, Job, RunPage, Step};
+use crate::job::line_address;
 use crate::time::{count, size, took};
 use crate::{Frame, Status, paths};
 
@@ -85,7 +86,7 @@ impl RunPage {
 
 impl Step {
     pub(crate) fn render(&self, frame: &Frame, log: &str) -> Markup {
-        let href = self.first_line.map(|line| format!("{log}#L{line}"));
+        let href = self.first_line.map(|line| line_address(log, line));
         html! {
             li data-step=(self.number) {
                 (self.status.sign())

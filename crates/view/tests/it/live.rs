@@ -96,3 +96,17 @@ fn every_import_of_a_module_is_served() {
         }
     }
 }
+
+#[test]
+fn a_link_to_a_line_leads_to_the_page_that_holds_it() {
+    let mut page = sample::failed_run();
+    for (line, address) in [
+        (1, "/jobs/e2e#L1\""),
+        (5_000, "/jobs/e2e#L5000\""),
+        (5_001, "/jobs/e2e?from=5001#L5001\""),
+        (99_999, "/jobs/e2e?from=95001#L99999\""),
+    ] {
+        page.errors[0].line = Some(line);
+        assert!(page.render(&frame()).into_string().contains(address), "{address}");
+    }
+}
