@@ -2,6 +2,8 @@
 
 mod approve;
 mod cancel;
+mod check;
+mod compile;
 mod completions;
 mod deploy;
 mod eval;
@@ -9,6 +11,7 @@ mod exit;
 mod gate;
 mod image;
 mod logs;
+mod plan;
 mod promote;
 mod promotion;
 mod proxy;
@@ -17,9 +20,12 @@ mod releases;
 mod remote;
 mod rerun;
 mod rollback;
+mod run;
+mod runner_choice;
 mod runs;
 mod show;
 mod status;
+mod tree;
 mod users;
 mod version;
 
@@ -44,6 +50,10 @@ enum Verb {
     Approve(approve::Args),
     /// Cancel a run
     Cancel(cancel::Args),
+    /// Find what is wrong or dangerous in the pipeline files
+    Check(check::Args),
+    /// Print a CircleCI config with everything expanded
+    Compile(compile::Args),
     /// Print the completions of a shell
     Completions(completions::Args),
     /// From a pipeline: take what this run has pushed into an environment, and wait until it is live
@@ -54,6 +64,8 @@ enum Verb {
     Image(image::Args),
     /// Print the log of a job, or list a run's jobs
     Logs(logs::Args),
+    /// Show what would run, in which order, and why the rest would not
+    Plan(plan::Args),
     /// Take a release into an environment
     Promote(promote::Args),
     /// Serve the traffic of what is deployed (started by the server)
@@ -67,6 +79,8 @@ enum Verb {
     Rerun(rerun::Args),
     /// Take an environment back to the release before
     Rollback(rollback::Args),
+    /// Run the working tree's pipelines here, with no server
+    Run(run::Args),
     /// List the runs of a repository
     Runs(runs::Args),
     /// Show what is live, what is on its way, and on whom it waits
@@ -83,17 +97,21 @@ fn main() -> std::process::ExitCode {
     let outcome = match CommandLine::parse().verb {
         Verb::Approve(args) => approve::run(&args),
         Verb::Cancel(args) => cancel::run(&args),
+        Verb::Check(args) => check::run(&args),
+        Verb::Compile(args) => compile::run(&args),
         Verb::Completions(args) => completions::run(&args),
         Verb::Deploy(args) => deploy::run(&args),
         Verb::Eval(args) => eval::run(&args),
         Verb::Image(args) => image::run(&args),
         Verb::Logs(args) => logs::run(&args),
+        Verb::Plan(args) => plan::run(&args),
         Verb::Promote(args) => promote::run(&args),
         Verb::Proxy(args) => proxy::run(&args),
         Verb::Reject(args) => reject::run(&args),
         Verb::Releases(args) => releases::run(&args),
         Verb::Rerun(args) => rerun::run(&args),
         Verb::Rollback(args) => rollback::run(&args),
+        Verb::Run(args) => run::run(&args),
         Verb::Runs(args) => runs::run(&args),
         Verb::Status(args) => status::run(&args),
         Verb::Users(args) => users::run(&args),

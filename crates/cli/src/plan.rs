@@ -1,0 +1,222 @@
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::Serialize;
+use sluice_model::{JobId, Trigger};
+use sluice_pipelines::{NotRun, Selection};
+use sluice_plan::{GateKind, Job, JobCondition, Plan, Work};
+use sluice_source::Diagnostic;
+
+use crate::tree::{Tree, TriggerArgs, print_diagnostics};
+use crate::{Exit, show};
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// The repository
+    #[arg(short = 'C', long = "directory", value_name = "DIR", default_value = ".")]
+    path: PathBuf,
+    #[command(flatten)]
+    trigger: TriggerArgs,
+    /// Print it as JSON (docs/plan.md)
+    #[arg(long)]
+    json: bool,
+}
+
+/// What would run for a trigger, in which order, behind which gates, and why the rest would not.
+pub fn run(args: &Args) -> anyhow::Result<Exit> {
+    let tree = Tree::at(&args.path, &args.trigger)?;
+    if tree.has_no_pipeline() {
+        anyhow::bail!(
+            "no pipeline in {}: looked for .github/workflows/*.yml and .circleci/config.yml",
+            tree.root.display()
+        );
+    }
+    let selection = tree.select();
+    let refused = refusals(&selection.plans);
+    if args.json {
+        show::json(&Document::of(&tree.trigger, &selection, &refused))?;
+    } else {
+        print_diagnostics(&errors(&selection.diagnostics), &tree.files);
+        draw(&tree.trigger, &selection);
+        print_diagnostics(&refused, &tree.files);
+    }
+    let is_sound = !selection.has_errors() && refused.is_empty();
+    Ok(if is_sound { Exit::Done } else { Exit::Failed })
+}
+
+/// What these plans ask for and Sluice cannot do.
+pub fn refusals(plans: &[Plan]) -> Vec<Diagnostic> {
+    plans
+        .iter()
+        .flat_map(|plan| sluice_engine::unsupported(plan).into_iter().chain(sluice_runner::unsupported(plan)))
+        .collect()
+}
+
+fn errors(diagnostics: &[Diagnostic]) -> Vec<Diagnostic> {
+    diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).cloned().collect()
+}
+
+fn draw(trigger: &Trigger, selection: &Selection) {
+    println!("{} {} at {}", trigger.event.as_str(), trigger.ref_name(), trigger.sha.short());
+    for plan in &selection.plans {
+        println!("\n{}  {}", plan.workflow, plan.file);
+        for line in graph(plan) {
+            println!("{line}");
+        }
+    }
+    if selection.plans.is_empty() && !selection.has_errors() {
+        println!("\nnothing runs");
+    }
+    if !selection.not_run.is_empty() {
+        println!("\nnot run:");
+        for reason in &selection.not_run {
+            println!("  {reason}");
+        }
+    }
+}
+
+/// The jobs as a tree: each below the need that ends last in the order of the graph, with its other needs named.
+fn graph(plan: &Plan) -> Vec<String> {
+    let layers = layers(plan);
+    let mut children: BTreeMap<Option<&JobId>, Vec<&Job>> = BTreeMap::new();
+    for job in &plan.jobs {
+        let parent = job.needs.iter().map(|need| &need.job).max_by_key(|need| layers.get(need).copied());
+        children.entry(parent).or_default().push(job);
+    }
+    let mut lines = Vec::new();
+    branch(None, &children, "", &mut lines);
+    lines
+}
+
+fn branch(
+    parent: Option<&JobId>,
+    children: &BTreeMap<Option<&JobId>, Vec<&Job>>,
+    indent: &str,
+    lines: &mut Vec<String>,
+) {
+    let below = children.get(&parent).map_or(&[][..], Vec::as_slice);
+    // A long chain is drawn straight down rather than ever further to the right.
+    let is_chain = parent.is_some() && below.len() == 1;
+    for (index, job) in below.iter().enumerate() {
+        let is_last = index + 1 == below.len();
+        let (mark, next) = match (is_chain, is_last) {
+            (true, _) => ("↓ ", indent.to_owned()),
+            (false, true) => ("└ ", format!("{indent}  ")),
+            (false, false) => ("├ ", format!("{indent}│ ")),
+        };
+        lines.push(format!("  {indent}{mark}{}", describe(job, parent)));
+        branch(Some(&job.id), children, &next, lines);
+    }
+}
+
+fn describe(job: &Job, parent: Option<&JobId>) -> String {
+    let mut text = match (&job.gate, &job.work) {
+        (Some(gate), _) if gate.kind == GateKind::Approval => format!("⏸ {} waits for an approval", job.id),
+        (Some(gate), _) => format!("{} enters environment `{}`", job.id, gate.name),
+        (None, Work::Call(call)) => format!("{} calls {}", job.id, call.workflow),
+        (None, _) => job.id.to_string(),
+    };
+    if job.strategy.as_ref().is_some_and(|strategy| strategy.matrix.is_some()) {
+        text.push_str(", a matrix");
+    }
+    if let JobCondition::Expression(condition) = &job.condition
+        && condition.source() != "success()"
+    {
+        text.push_str(&format!(", if {}", condition.source()));
+    }
+    let others: Vec<_> =
+        job.needs.iter().filter(|need| Some(&need.job) != parent).map(|need| need.job.to_string()).collect();
+    if !others.is_empty() {
+        text.push_str(&format!("  (after {} too)", others.join(", ")));
+    }
+    text
+}
+
+/// The longest way to each job, in needs.
+fn layers(plan: &Plan) -> BTreeMap<&JobId, usize> {
+    let mut layers: BTreeMap<&JobId, usize> = plan.jobs.iter().map(|job| (&job.id, 0)).collect();
+    // A graph without circles settles within as many rounds as it has jobs; the dialects refuse circles.
+    for _ in 0..plan.jobs.len() {
+        let mut is_settled = true;
+        for job in &plan.jobs {
+            let layer =
+                job.needs.iter().filter_map(|need| layers.get(&need.job)).max().map_or(0, |layer| layer + 1);
+            if layers.insert(&job.id, layer) != Some(layer) {
+                is_settled = false;
+            }
+        }
+        if is_settled {
+            break;
+        }
+    }
+    layers
+}
+
+/// `sluice plan --json`.
+#[derive(Serialize)]
+struct Document<'a> {
+    trigger: &'a Trigger,
+    workflows: Vec<WorkflowDocument<'a>>,
+    not_run: &'a [NotRun],
+    diagnostics: Vec<&'a Diagnostic>,
+}
+
+#[derive(Serialize)]
+struct WorkflowDocument<'a> {
+    workflow: &'a str,
+    file: &'a str,
+    dialect: &'static str,
+    jobs: Vec<JobDocument<'a>>,
+}
+
+#[derive(Serialize)]
+struct JobDocument<'a> {
+    id: &'a JobId,
+    /// The longest way to it, in needs: jobs of one layer can run at once.
+    layer: usize,
+    needs: Vec<&'a JobId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    condition: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gate: Option<&'a str>,
+    is_matrix: bool,
+    steps: usize,
+}
+
+impl<'a> Document<'a> {
+    fn of(trigger: &'a Trigger, selection: &'a Selection, refused: &'a [Diagnostic]) -> Self {
+        Self {
+            trigger,
+            workflows: selection.plans.iter().map(WorkflowDocument::of).collect(),
+            not_run: &selection.not_run,
+            diagnostics: selection.diagnostics.iter().chain(refused).collect(),
+        }
+    }
+}
+
+impl<'a> WorkflowDocument<'a> {
+    fn of(plan: &'a Plan) -> Self {
+        let layers = layers(plan);
+        let jobs = plan.jobs.iter().map(|job| JobDocument {
+            id: &job.id,
+            layer: layers.get(&job.id).copied().unwrap_or(0),
+            needs: job.needs.iter().map(|need| &need.job).collect(),
+            condition: match &job.condition {
+                JobCondition::Expression(condition) => Some(condition.source()),
+                JobCondition::NeedsAccepted => None,
+            },
+            gate: job.gate.as_ref().map(|gate| gate.name.source()),
+            is_matrix: job.strategy.as_ref().is_some_and(|strategy| strategy.matrix.is_some()),
+            steps: match &job.work {
+                Work::Steps(steps) => steps.steps.len(),
+                Work::Approval | Work::Nothing | Work::Call(_) => 0,
+            },
+        });
+        Self {
+            workflow: &plan.workflow,
+            file: &plan.file,
+            dialect: plan.dialect.as_str(),
+            jobs: jobs.collect(),
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! `sluice run`: the working tree's own pipelines, here, with no server.
+
+mod gates;
+mod options;
+mod record;
+mod screen;
+
+use anyhow::bail;
+use sluice_model::{Conclusion, JobId};
+use sluice_plan::Plan;
+use sluice_server::local::{self, LocalEvent, LocalOptions, LocalRun};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::tree::{Tree, print_diagnostics};
+use crate::{Exit, plan};
+
+pub use options::Args;
+
+use screen::Screen;
+
+pub fn run(args: &Args) -> anyhow::Result<Exit> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(begin(args))
+}
+
+async fn begin(args: &Args) -> anyhow::Result<Exit> {
+    let tree = Tree::at(&args.path, &args.trigger)?;
+    let selection = tree.select();
+    if selection.has_errors() {
+        print_diagnostics(&selection.diagnostics, &tree.files);
+        return Ok(Exit::Usage);
+    }
+    let plans = choose(selection.plans, args.workflow.as_deref(), args.job.as_deref())?;
+    if plans.is_empty() {
+        println!("nothing runs for {} {}", tree.trigger.event.as_str(), tree.trigger.ref_name());
+        for reason in &selection.not_run {
+            println!("  {reason}");
+        }
+        return Ok(Exit::Done);
+    }
+    let refused = plan::refusals(&plans);
+    if !refused.is_empty() {
+        print_diagnostics(&refused, &tree.files);
+        return Ok(Exit::Usage);
+    }
+    execute(args, tree, plans).await
+}
+
+/// The workflows and jobs that were named; all of them where none was. A job brings what it needs along.
+fn choose(plans: Vec<Plan>, workflow: Option<&str>, job: Option<&str>) -> anyhow::Result<Vec<Plan>> {
+    let mut plans = plans;
+    if let Some(name) = workflow {
+        let known: Vec<_> = plans.iter().map(|plan| plan.workflow.clone()).collect();
+        plans.retain(|plan| {
+            plan.workflow == name || plan.file == name || plan.file.ends_with(&format!("/{name}"))
+        });
+        if plans.is_empty() {
+            bail!("no workflow `{name}` runs for this event; there {}", list("is", &known));
+        }
+    }
+    if let Some(name) = job {
+        let known: Vec<_> = plans.iter().flat_map(|plan| &plan.jobs).map(|job| job.id.to_string()).collect();
+        for plan in &mut plans {
+            keep_with_needs(plan, &JobId::new(name));
+        }
+        plans.retain(|plan| !plan.jobs.is_empty());
+        if plans.is_empty() {
+            bail!("no job `{name}` runs for this event; there {}", list("is", &known));
+        }
+    }
+    Ok(plans)
+}
+
+fn list(verb: &str, known: &[String]) -> String {
+    if known.is_empty() { format!("{verb} none") } else { format!("{verb}: {}", known.join(", ")) }
+}
+
+fn keep_with_needs(plan: &mut Plan, wanted: &JobId) {
+    let mut kept = vec![wanted.clone()];
+    let mut next = 0;
+    while let Some(id) = kept.get(next).cloned() {
+        next += 1;
+        for need in plan.jobs.iter().filter(|job| job.id == id).flat_map(|job| &job.needs) {
+            if !kept.contains(&need.job) {
+                kept.push(need.job.clone());
+            }
+        }
+    }
+    plan.jobs.retain(|job| kept.contains(&job.id));
+}
+
+async fn execute(args: &Args, tree: Tree, plans: Vec<Plan>) -> anyhow::Result<Exit> {
+    let guard = tree.snapshot().await?;
+    let runs: Vec<_> = plans
+        .iter()
+        .map(|plan| LocalRun {
+            plan: plan.clone(),
+            trigger: tree.trigger.clone(),
+            snapshot: guard.snapshot.clone(),
+            inputs: args.trigger.inputs(&tree.trigger),
+        })
+        .collect();
+    let options: LocalOptions = args.local_options(tree.state_folder()?)?;
+    let (sender, receiver) = mpsc::channel(1024);
+    let cancel = CancellationToken::new();
+    let watched = tokio::spawn(options::cancel_on_signals(cancel.clone()));
+    let approvals = gates::approvals(args.approve, plans.iter().map(|plan| plan.workflow.clone()).collect());
+    let shown = tokio::spawn(show(args.json, args.quiet, plans, receiver));
+    let outcomes = local::run(options, runs, sender, approvals, cancel).await;
+    watched.abort();
+    let screen = shown.await?;
+    let outcomes = outcomes?;
+    drop(guard);
+    screen.conclude(&outcomes);
+    Ok(exit_of(outcomes.iter().map(|outcome| outcome.conclusion)))
+}
+
+/// The worst of all ends.
+fn exit_of(conclusions: impl Iterator<Item = Option<Conclusion>>) -> Exit {
+    conclusions.fold(Exit::Done, |worst, conclusion| match (worst, conclusion) {
+        (_, Some(Conclusion::Failure | Conclusion::Cancelled)) | (Exit::Failed, _) => Exit::Failed,
+        (_, None) => Exit::Waiting,
+        (worst, Some(Conclusion::Success | Conclusion::Skipped)) => worst,
+    })
+}
+
+/// Shows what happens until nothing more does.
+async fn show(json: bool, quiet: bool, plans: Vec<Plan>, mut events: mpsc::Receiver<LocalEvent>) -> Screen {
+    let mut screen = Screen::new(json, quiet, plans);
+    let mut clock = tokio::time::interval(std::time::Duration::from_millis(100));
+    loop {
+        tokio::select! {
+            event = events.recv() => match event {
+                Some(event) => screen.take(&event),
+                None => return screen,
+            },
+            _ = clock.tick() => screen.tick(),
+        }
+    }
+}

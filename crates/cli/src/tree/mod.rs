@@ -1,0 +1,56 @@
+//! A working tree as `check`, `plan` and `run` see it: its pipeline files, and the trigger to read them for.
+
+mod discover;
+mod state;
+mod trigger;
+
+use std::path::{Path, PathBuf};
+
+use sluice_model::Trigger;
+use sluice_pipelines::{Files, Pipelines, Selection};
+use sluice_source::Diagnostic;
+
+pub use discover::{Found, discover, relative_path, root_of};
+pub use trigger::TriggerArgs;
+
+/// A repository on this machine, and what is asked of it.
+pub struct Tree {
+    pub root: PathBuf,
+    pub files: Files,
+    pub trigger: Trigger,
+    pub default_branch: String,
+    /// Files that cannot be read as text.
+    unreadable: Vec<Diagnostic>,
+}
+
+impl Tree {
+    pub fn at(path: &Path, args: &TriggerArgs) -> anyhow::Result<Self> {
+        let root = root_of(path)?;
+        let (trigger, default_branch) = args.trigger(&root)?;
+        let found = discover(&root)?;
+        Ok(Self { root, files: found.files, trigger, default_branch, unreadable: found.unreadable })
+    }
+
+    pub fn has_no_pipeline(&self) -> bool {
+        self.unreadable.is_empty() && Pipelines::new(&self.files).is_empty()
+    }
+
+    /// What runs for the trigger. The number of a run that has not begun is 1 to its pipeline values.
+    pub fn select(&self) -> Selection {
+        let mut selection = Pipelines::new(&self.files).select(&self.trigger, 1, &self.default_branch);
+        selection.diagnostics.splice(0..0, self.unreadable.iter().cloned());
+        selection
+    }
+}
+
+/// Prints diagnostics to the terminal, with the lines that they are about.
+pub fn print_diagnostics(diagnostics: &[Diagnostic], files: &Files) {
+    use std::io::IsTerminal;
+    let sources = |path: &str| files.get(path).map(String::as_str);
+    for diagnostic in diagnostics {
+        anstream::eprintln!(
+            "{}\n",
+            sluice_source::terminal(diagnostic, &sources, std::io::stderr().is_terminal())
+        );
+    }
+}

@@ -1,0 +1,180 @@
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, bail};
+use sluice_model::{CommitSha, Event, RepositoryName, Trigger, UserName};
+use sluice_plan::Value;
+
+/// What shall have happened to the repository.
+#[derive(clap::Args)]
+pub struct TriggerArgs {
+    /// What happened: push, pull_request, workflow_dispatch, schedule, …
+    #[arg(long, default_value = "push", value_parser = event_of_name)]
+    event: Event,
+    /// A branch, a tag or a whole ref [default: the branch that is checked out]
+    #[arg(long = "ref", value_name = "REF")]
+    git_ref: Option<String>,
+    /// The branch that a pull request would enter [default: the default branch]
+    #[arg(long, value_name = "BRANCH")]
+    base: Option<String>,
+    /// A path that changed; may be repeated [default: what differs from the base, else unknown]
+    #[arg(long = "changed-path", value_name = "PATH")]
+    changed_paths: Vec<String>,
+    /// An input of a manual dispatch, or a pipeline parameter; may be repeated
+    #[arg(long = "input", value_name = "KEY=VALUE")]
+    inputs: Vec<String>,
+    /// `github.event`, as JSON
+    #[arg(long, value_name = "FILE")]
+    event_file: Option<PathBuf>,
+}
+
+fn event_of_name(name: &str) -> Result<Event, String> {
+    let known = Event::ALL.map(Event::as_str);
+    Event::ALL.into_iter().find(|event| event.as_str() == name).ok_or_else(|| {
+        let hint = sluice_source::did_you_mean(name, known).map(|near| format!("; did you mean `{near}`?"));
+        format!("`{name}` is none of {}{}", known.join(", "), hint.unwrap_or_default())
+    })
+}
+
+impl TriggerArgs {
+    /// The trigger, and the repository's default branch.
+    pub fn trigger(&self, root: &Path) -> anyhow::Result<(Trigger, String)> {
+        let default_branch = default_branch(root);
+        let sha: CommitSha = match git(root, &["rev-parse", "--verify", "--quiet", "HEAD^{commit}"]) {
+            Some(sha) => sha.parse()?,
+            None if root.join(".git").exists() => {
+                bail!(
+                    "{} has no commit yet: make one, for a pipeline always runs on a commit",
+                    root.display()
+                )
+            }
+            None => {
+                bail!("{} is in no git repository: `git init` and a first commit make it one", root.display())
+            }
+        };
+        let git_ref = self.whole_ref(root)?;
+        let is_pull_request = matches!(self.event, Event::PullRequest | Event::PullRequestTarget);
+        let base = self.base.clone().or_else(|| is_pull_request.then(|| default_branch.clone()));
+        let payload = match &self.event_file {
+            Some(path) => {
+                let text = std::fs::read_to_string(path)
+                    .with_context(|| format!("cannot read {}", path.display()))?;
+                serde_json::from_str::<serde::de::IgnoredAny>(&text)
+                    .with_context(|| format!("{} is not JSON", path.display()))?;
+                text
+            }
+            None => String::new(),
+        };
+        let trigger = Trigger {
+            event: self.event,
+            action: is_pull_request.then(|| "synchronize".to_owned()),
+            repository: repository_name(root),
+            head_ref: is_pull_request.then(|| short(&git_ref).to_owned()),
+            changed_paths: self.changed_paths(root, base.as_deref()),
+            base_ref: base,
+            git_ref,
+            sha,
+            before: git(root, &["rev-parse", "--verify", "--quiet", "HEAD~1^{commit}"])
+                .and_then(|sha| sha.parse().ok()),
+            actor: UserName::new("local"),
+            inputs: self.input_pairs()?,
+            payload,
+            subject: git(root, &["log", "-1", "--format=%s"]).unwrap_or_default(),
+        };
+        Ok((trigger, default_branch))
+    }
+
+    /// The `inputs` context.
+    pub fn inputs(&self, trigger: &Trigger) -> Value {
+        if trigger.inputs.is_empty() && self.event != Event::WorkflowDispatch {
+            return Value::Null;
+        }
+        Value::object(trigger.inputs.iter().map(|(key, value)| (key.clone(), Value::from(value.as_str()))))
+    }
+
+    fn whole_ref(&self, root: &Path) -> anyhow::Result<String> {
+        let Some(name) = &self.git_ref else {
+            let branch = git(root, &["symbolic-ref", "--quiet", "--short", "HEAD"]);
+            return branch
+                .map(|branch| format!("refs/heads/{branch}"))
+                .context("no branch is checked out: give --ref BRANCH or --ref TAG");
+        };
+        if name.starts_with("refs/") {
+            return Ok(name.clone());
+        }
+        // A name that is not there yet is a branch that somebody is about to make.
+        let is_tag = git(root, &["rev-parse", "--verify", "--quiet", &format!("refs/tags/{name}")]).is_some();
+        Ok(format!("refs/{}/{name}", if is_tag { "tags" } else { "heads" }))
+    }
+
+    fn changed_paths(&self, root: &Path, base: Option<&str>) -> Option<Vec<String>> {
+        if !self.changed_paths.is_empty() {
+            return Some(self.changed_paths.clone());
+        }
+        let listed = git(root, &["diff", "--name-only", "-z", &format!("{}...HEAD", base?)])?;
+        Some(listed.split('\0').filter(|path| !path.is_empty()).map(str::to_owned).collect())
+    }
+
+    fn input_pairs(&self) -> anyhow::Result<BTreeMap<String, String>> {
+        self.inputs
+            .iter()
+            .map(|pair| match pair.split_once('=') {
+                Some((key, value)) => Ok((key.to_owned(), value.to_owned())),
+                None => bail!("--input `{pair}`: expected KEY=VALUE"),
+            })
+            .collect()
+    }
+}
+
+fn short(git_ref: &str) -> &str {
+    git_ref.strip_prefix("refs/heads/").or(git_ref.strip_prefix("refs/tags/")).unwrap_or(git_ref)
+}
+
+/// What git says, without its last newline; none where it fails.
+fn git(root: &Path, args: &[&str]) -> Option<String> {
+    let output = Command::new("git").arg("-C").arg(root).args(args).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    output.status.success().then(|| text.trim_end_matches('\n').to_owned()).filter(|text| !text.is_empty())
+}
+
+/// `origin`'s, else `main` or `master`, whichever there is, else the branch that is checked out.
+fn default_branch(root: &Path) -> String {
+    if let Some(head) = git(root, &["symbolic-ref", "--quiet", "--short", "refs/remotes/origin/HEAD"]) {
+        return head.trim_start_matches("origin/").to_owned();
+    }
+    let is_there = |name: &&str| {
+        git(root, &["rev-parse", "--verify", "--quiet", &format!("refs/heads/{name}")]).is_some()
+    };
+    match ["main", "master"].iter().find(|name| is_there(name)) {
+        Some(name) => (*name).to_owned(),
+        None => {
+            git(root, &["symbolic-ref", "--quiet", "--short", "HEAD"]).unwrap_or_else(|| "main".to_owned())
+        }
+    }
+}
+
+/// Of `origin`'s address, `github.com:acme/shop.git`; else `local/FOLDER`.
+fn repository_name(root: &Path) -> RepositoryName {
+    let origin = git(root, &["config", "--get", "remote.origin.url"]).unwrap_or_default();
+    let path = origin.trim_end_matches('/').trim_end_matches(".git");
+    let mut parts = path.rsplit(['/', ':']);
+    let name = parts.next().unwrap_or_default();
+    let owner = parts.next().unwrap_or_default();
+    if let Ok(repository) = format!("{owner}/{name}").parse() {
+        return repository;
+    }
+    let folder: String = root
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+        .collect();
+    let folder = folder.trim_matches('-');
+    format!("local/{folder}")
+        .parse()
+        .unwrap_or_else(|_| LOCAL.parse().unwrap_or_else(|_| unreachable!("{LOCAL} is valid")))
+}
+
+const LOCAL: &str = "local/repository";

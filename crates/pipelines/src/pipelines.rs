@@ -1,0 +1,116 @@
+use sluice_dialect_circleci::{self as circleci, Outcome, PipelineValues};
+use sluice_dialect_github as github;
+use sluice_model::{JobId, Trigger};
+use sluice_source::Diagnostic;
+
+use crate::files::{FileKind, Files, kind};
+use crate::selection::{NotRun, Selection};
+
+/// The pipeline files of a repository, at one commit or in one working tree.
+#[derive(Debug, Clone, Copy)]
+pub struct Pipelines<'a> {
+    files: &'a Files,
+}
+
+impl<'a> Pipelines<'a> {
+    /// `files` may hold more than pipeline files; what [`kind`] does not know is not looked at.
+    pub fn new(files: &'a Files) -> Self {
+        Self { files }
+    }
+
+    /// Whether there is any pipeline at all.
+    pub fn is_empty(&self) -> bool {
+        !self
+            .files
+            .keys()
+            .any(|path| matches!(kind(path), Some(FileKind::GithubWorkflow | FileKind::CircleciConfig)))
+    }
+
+    /// Everything that is wrong or dangerous in any of the files, whatever happens.
+    pub fn check(&self) -> Vec<Diagnostic> {
+        let mut diagnostics = Vec::new();
+        for (path, text) in self.files {
+            match kind(path) {
+                Some(FileKind::GithubWorkflow) => {
+                    diagnostics.extend(github::read(path, text, &|path| self.file(path)).diagnostics);
+                }
+                Some(FileKind::CircleciConfig) => {
+                    let values = PipelineValues::default();
+                    diagnostics
+                        .extend(circleci::read(path, text, &|path| self.file(path), &values).diagnostics);
+                }
+                // Read when a config names it.
+                Some(FileKind::Orb) | None => {}
+            }
+        }
+        diagnostics
+    }
+
+    /// What runs for a trigger. `number` is the pipeline's to CircleCI: the run's, which counts up.
+    pub fn select(&self, trigger: &Trigger, number: u64, default_branch: &str) -> Selection {
+        let mut selection = Selection::default();
+        for (path, text) in self.files {
+            match kind(path) {
+                Some(FileKind::GithubWorkflow) => self.select_github(path, text, trigger, &mut selection),
+                Some(FileKind::CircleciConfig) => {
+                    let values = PipelineValues::of_trigger(trigger, number, default_branch);
+                    self.select_circleci(path, text, trigger, &values, &mut selection);
+                }
+                Some(FileKind::Orb) | None => {}
+            }
+        }
+        selection
+    }
+
+    fn select_github(&self, path: &str, text: &str, trigger: &Trigger, into: &mut Selection) {
+        let read = github::read(path, text, &|path| self.file(path));
+        into.diagnostics.extend(read.diagnostics);
+        let Some(workflow) = read.workflow else { return };
+        if let github::Selection::NotSelected { reason } = workflow.select(trigger) {
+            into.not_run.push(NotRun {
+                file: path.to_owned(),
+                workflow: workflow.name().to_owned(),
+                job: None,
+                reason,
+            });
+            return;
+        }
+        match workflow.plan(trigger) {
+            Ok(plan) => into.plans.push(plan),
+            Err(diagnostics) => into.diagnostics.extend(diagnostics),
+        }
+    }
+
+    fn select_circleci(
+        &self,
+        path: &str,
+        text: &str,
+        trigger: &Trigger,
+        values: &PipelineValues,
+        into: &mut Selection,
+    ) {
+        let read = circleci::read(path, text, &|path| self.file(path), values);
+        into.diagnostics.extend(read.diagnostics);
+        let Some(config) = read.config else { return };
+        for selected in config.select(trigger) {
+            let not_run = |job: Option<String>, reason: String| NotRun {
+                file: path.to_owned(),
+                workflow: selected.workflow.clone(),
+                job: job.map(JobId::new),
+                reason,
+            };
+            match selected.outcome {
+                Outcome::Runs(plan) => into.plans.push(*plan),
+                Outcome::DoesNotRun(reason) => into.not_run.push(not_run(None, reason)),
+                Outcome::Refused(diagnostics) => into.diagnostics.extend(diagnostics),
+            }
+            for job in &selected.left_out {
+                into.not_run.push(not_run(Some(job.job.clone()), job.reason.clone()));
+            }
+        }
+    }
+
+    fn file(&self, path: &str) -> Option<String> {
+        self.files.get(path).cloned()
+    }
+}
