@@ -11,8 +11,6 @@ use super::{DIGEST, accepted, bodiless, value};
 use crate::{ImageRepository, Manifest, Pusher, Reference, Registry, RegistryError};
 
 const SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
-/// So much of a refused body is read to its end, so that the client sees the answer and not a broken connection.
-const DRAINED_BYTES: usize = 16 * 1024 * 1024;
 
 /// `GET` and `HEAD` (OCI distribution-spec 1.1, "Pulling manifests"). The media type is the one it was pushed with,
 /// whatever the client would rather have.
@@ -73,21 +71,13 @@ pub async fn delete(registry: &Registry, repository: &ImageRepository, reference
 }
 
 async fn collect(body: Body) -> Result<Bytes, Refusal> {
-    let mut stream = body.into_data_stream();
-    let (mut bytes, mut refused) = (BytesMut::new(), 0);
+    let (mut stream, mut bytes) = (body.into_data_stream(), BytesMut::new());
     while let Some(piece) = stream.next().await {
         let piece = piece.map_err(|error| Refusal::size_invalid(format!("the body broke off: {error}")))?;
-        if refused == 0 && bytes.len() + piece.len() <= Manifest::MAX_BYTES {
-            bytes.extend_from_slice(&piece);
-            continue;
+        if bytes.len() + piece.len() > Manifest::MAX_BYTES {
+            return Err(RegistryError::ManifestTooLarge { limit_bytes: Manifest::MAX_BYTES }.into());
         }
-        refused += piece.len();
-        if refused > DRAINED_BYTES {
-            break;
-        }
+        bytes.extend_from_slice(&piece);
     }
-    match refused {
-        0 => Ok(bytes.freeze()),
-        _ => Err(RegistryError::ManifestTooLarge { limit_bytes: Manifest::MAX_BYTES }.into()),
-    }
+    Ok(bytes.freeze())
 }

@@ -2,6 +2,7 @@
 
 mod auth;
 mod blob;
+mod body;
 mod error;
 mod list;
 mod manifest;
@@ -40,67 +41,65 @@ const UPLOAD_ID: HeaderName = HeaderName::from_static("docker-upload-uuid");
 const API_VERSION: HeaderName = HeaderName::from_static("docker-distribution-api-version");
 
 async fn serve(State(registry): State<Arc<Registry>>, request: Request) -> Response {
-    let mut response = match answer(&registry, request).await {
+    let (request, body) = request.into_parts();
+    let rest = body::Rest::default();
+    let mut response = match answer(&registry, &request, rest.lend(body)).await {
         Ok(response) => response,
         Err(refusal) => refusal.into_response(),
     };
+    rest.drain(&request, &mut response).await;
     response.headers_mut().insert(API_VERSION, HeaderValue::from_static("registry/2.0"));
     response
 }
 
-async fn answer(registry: &Registry, request: Request) -> Answer {
-    let (request, body) = request.into_parts();
+async fn answer(registry: &Registry, request: &Parts, body: Body) -> Answer {
     let route = Route::parse(&request.method, request.uri.path())?;
     let method = request.method.clone();
     match route {
         Route::Base => match method {
             Method::GET | Method::HEAD => {
-                auth::require(registry, &request, AccessRequest::Login).await?;
+                auth::require(registry, request, AccessRequest::Login).await?;
                 Ok(axum::Json(serde_json::json!({})).into_response())
             }
             _ => Err(Refusal::method_not_allowed("GET, HEAD")),
         },
         Route::Token => match method {
-            Method::GET => auth::token(registry, &request).await,
+            Method::GET => auth::token(registry, request).await,
             _ => Err(Refusal::method_not_allowed("GET")),
         },
         Route::Catalog => match method {
             Method::GET => {
-                auth::require(registry, &request, AccessRequest::Catalog).await?;
-                list::catalog(registry, &request).await
+                auth::require(registry, request, AccessRequest::Catalog).await?;
+                list::catalog(registry, request).await
             }
             _ => Err(Refusal::method_not_allowed("GET")),
         },
         Route::Repository { repository, endpoint } => {
             let action = endpoint.action(&method)?;
             let wanted = AccessRequest::Repository { repository: repository.clone(), action };
-            let by = auth::require(registry, &request, wanted).await?;
+            let by = auth::require(registry, request, wanted).await?;
             match endpoint {
                 Endpoint::Blob(digest) if action == Action::Pull => {
-                    blob::get(registry, &repository, &digest, &request).await
+                    blob::get(registry, &repository, &digest, request).await
                 }
                 Endpoint::Blob(digest) => {
                     registry.delete_blob(&repository, &digest).await?;
                     Ok(accepted())
                 }
                 Endpoint::Manifest(reference) => match action {
-                    Action::Pull => manifest::get(registry, &repository, &reference, &request).await,
-                    Action::Push => {
-                        manifest::put(registry, &repository, &reference, &request, body, by).await
-                    }
+                    Action::Pull => manifest::get(registry, &repository, &reference, request).await,
+                    Action::Push => manifest::put(registry, &repository, &reference, request, body, by).await,
                     Action::Delete => manifest::delete(registry, &repository, &reference).await,
                 },
-                Endpoint::Uploads => upload::begin(registry, &repository, &request, body).await,
+                Endpoint::Uploads => upload::begin(registry, &repository, request, body).await,
                 Endpoint::Upload(id) => match method {
                     Method::GET => upload::status(registry, &repository, id).await,
-                    Method::PATCH => upload::append(registry, &repository, id, &request, body).await,
-                    Method::PUT => upload::finish(registry, &repository, id, &request, body).await,
+                    Method::PATCH => upload::append(registry, &repository, id, request, body).await,
+                    Method::PUT => upload::finish(registry, &repository, id, request, body).await,
                     _ => upload::cancel(registry, &repository, id).await,
                 },
-                Endpoint::Tags => list::tags(registry, &repository, &request).await,
-                Endpoint::Referrers(digest) => {
-                    list::referrers(registry, &repository, &digest, &request).await
-                }
+                Endpoint::Tags => list::tags(registry, &repository, request).await,
+                Endpoint::Referrers(digest) => list::referrers(registry, &repository, &digest, request).await,
             }
         }
     }
