@@ -173,6 +173,7 @@ fn is_plain_string(text: &str) -> bool {
 /// `22:22`, `1e3`, `2020-01-01`: a number or a time for one reader of YAML or another.
 fn looks_like_a_number_or_date(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '.' | '+'))
+        && text.contains(|c: char| c.is_ascii_digit())
         && text.chars().all(|c| {
             c.is_ascii_hexdigit() || matches!(c, ':' | '.' | '_' | '-' | '+' | 'x' | 'o' | 'T' | 'Z' | ' ')
         })

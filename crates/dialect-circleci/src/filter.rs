@@ -22,10 +22,13 @@ impl WholePattern {
                 pattern.len()
             ));
         }
-        RegexBuilder::new(&format!(r"\A(?:{pattern})\z"))
-            .backtrack_limit(BACKTRACK_LIMIT)
-            .delegate_size_limit(1 << 20)
-            .build()
+        let build = |pattern: &str| {
+            let mut builder = RegexBuilder::new(pattern);
+            builder.backtrack_limit(BACKTRACK_LIMIT).delegate_size_limit(1 << 20).build()
+        };
+        // Alone first, so that an error counts from the pattern's own start.
+        build(pattern)
+            .and_then(|_| build(&format!(r"\A(?:{pattern})\z")))
             .map(Self)
             .map_err(|error| format!("`{pattern}` is not a regular expression: {error}"))
     }

@@ -19,7 +19,10 @@ impl Report {
     }
 
     pub(crate) fn location(&self, span: Span) -> Location {
-        span.at(self.path(span.file))
+        let mut location = span.at(self.path(span.file));
+        // Of nothing at all, the place is the file's start.
+        (location.line, location.column) = (location.line.max(1), location.column.max(1));
+        location
     }
 
     pub(crate) fn error(&mut self, code: &str, span: Span, message: impl Into<String>) {

@@ -1,5 +1,5 @@
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use granit_parser::{Event, Marker, Parser, ScalarStyle, StructureStyle, Tag};
@@ -328,28 +328,33 @@ impl<'a> Composer<'a> {
     }
 
     /// With merges, several `<<` are several sources and no duplicates.
-    fn without_duplicates(&mut self, entries: Vec<Entry>, merges: bool) -> Vec<Entry> {
+    fn without_duplicates(&mut self, mut entries: Vec<Entry>, merges: bool) -> Vec<Entry> {
+        if !has_duplicates(&entries) {
+            return entries;
+        }
+        let key_of = |entry: &Entry| {
+            entry.key.as_scalar().filter(|_| !(merges && is_merge(entry))).map(|key| key.text.clone())
+        };
         let mut first: HashMap<Arc<str>, Span> = HashMap::with_capacity(entries.len());
-        let mut kept = Vec::with_capacity(entries.len());
-        for entry in entries {
-            let Some(key) = entry.key.as_scalar().filter(|_| !(merges && is_merge(&entry))) else {
-                kept.push(entry);
-                continue;
-            };
+        let mut repeated = Vec::new();
+        entries.retain(|entry| {
+            let Some(key) = key_of(entry) else { return true };
             let place = entry.key.place();
-            match first.get(&key.text) {
+            match first.get(&key) {
                 Some(earlier) => {
-                    let earlier = *earlier;
-                    let key = key.text.clone();
-                    self.report_duplicate(&key, earlier, place);
+                    repeated.push((key, *earlier, place));
+                    false
                 }
                 None => {
-                    first.insert(key.text.clone(), place);
-                    kept.push(entry);
+                    first.insert(key, place);
+                    true
                 }
             }
+        });
+        for (key, earlier, place) in repeated {
+            self.report_duplicate(&key, earlier, place);
         }
-        kept
+        entries
     }
 
     fn report_duplicate(&mut self, key: &str, first: Span, second: Span) {
@@ -458,4 +463,17 @@ fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>, span: Span) -> Node
 
 fn tag_text(tag: &Tag) -> Arc<str> {
     Arc::from(format!("{}{}", tag.handle(), tag.suffix()))
+}
+
+/// Nearly every map is small and has none, and this is the path of every map.
+fn has_duplicates(entries: &[Entry]) -> bool {
+    const SMALL: usize = 16;
+    if entries.len() <= SMALL {
+        return entries.iter().enumerate().any(|(at, entry)| {
+            let key = entry.key.text();
+            key.is_some() && entries[..at].iter().any(|earlier| earlier.key.text() == key)
+        });
+    }
+    let mut seen = HashSet::with_capacity(entries.len());
+    entries.iter().filter_map(|entry| entry.key.text()).any(|key| !seen.insert(key))
 }
