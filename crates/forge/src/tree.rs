@@ -34,6 +34,19 @@ impl Forge {
         let listed = git::run(&repository, &["ls-tree", "-z", "-l", sha.as_str(), "--", &folder]).await?;
         Ok(entries(&listed).into_iter().map(|entry| entry.path).collect())
     }
+
+    /// The same with all that lies deeper.
+    pub async fn files_under(
+        &self,
+        name: &RepositoryName,
+        sha: &CommitSha,
+        folder: &str,
+    ) -> Result<Vec<String>, ForgeError> {
+        let repository = self.there(name)?;
+        let folder = format!("{}/", folder.trim_end_matches('/'));
+        let arguments = ["ls-tree", "-r", "-z", "-l", sha.as_str(), "--", &folder];
+        Ok(entries(&git::run(&repository, &arguments).await?).into_iter().map(|entry| entry.path).collect())
+    }
 }
 
 struct Entry {

@@ -96,7 +96,8 @@ impl Agent {
         instance: InstanceId,
         fencing_token: u64,
     ) -> Result<(), RunError> {
-        let Ok(slot) = self.inner.slots.clone().acquire_owned().await else { return Ok(()) };
+        // Closed: the server ends, and the offer stays open.
+        let slot = self.inner.slots.clone().acquire_owned().await.map_err(|_| StoreError::Closed)?;
         let lease = Command::Lease {
             instance: instance.clone(),
             fencing_token,

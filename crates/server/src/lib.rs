@@ -1,11 +1,30 @@
 //! Composition root: routes, background loops, courier of effects. Holds no rule.
 
+mod accounts;
 mod agent;
+mod app;
 mod change;
 mod clock;
 mod courier;
+mod deliveries;
+mod gates;
+mod http;
+mod images;
 pub mod local;
 mod log;
+mod options;
+mod performer;
+mod planning;
+mod policy;
 mod present;
+mod record;
+mod refusal;
+mod releasing;
+mod repository;
+mod rollouts;
 mod runs;
+mod serve;
 mod stream;
+
+pub use options::Options;
+pub use serve::{Server, serve};

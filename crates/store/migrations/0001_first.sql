@@ -45,6 +45,7 @@ CREATE TABLE runs (
     summary    TEXT   NOT NULL
 );
 CREATE INDEX runs_by_repository ON runs (repository, id);
+CREATE UNIQUE INDEX runs_by_number ON runs (repository, number);
 CREATE INDEX runs_open ON runs (ended, id);
 
 CREATE TABLE users (

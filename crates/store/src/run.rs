@@ -61,6 +61,15 @@ pub(crate) fn run(connection: &Connection, id: RunId) -> Result<Option<RunRow>, 
     Ok(query(connection, &format!("{RUN} WHERE id = $1"), &[id.0.into()], read)?.pop())
 }
 
+pub(crate) fn run_by_number(
+    connection: &Connection,
+    repository: &str,
+    number: u64,
+) -> Result<Option<RunRow>, StoreError> {
+    let sql = format!("{RUN} WHERE repository = $1 AND number = $2");
+    Ok(query(connection, &sql, &[repository.into(), number.into()], read)?.pop())
+}
+
 pub(crate) fn runs_of_cause(connection: &Connection, prefix: &str) -> Result<Vec<RunRow>, StoreError> {
     let end = format!("{prefix}\u{10ffff}");
     let sql = format!("{RUN} WHERE cause >= $1 AND cause < $2 ORDER BY id");

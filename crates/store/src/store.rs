@@ -87,6 +87,12 @@ impl Store {
         self.read(move |connection| event::events(connection, &stream, after)).await
     }
 
+    /// The sequence of a stream's last event; 0 where there is no such stream.
+    pub async fn last_sequence(&self, stream: &str) -> Result<u64, StoreError> {
+        let stream = stream.to_owned();
+        self.read(move |connection| event::last_sequence(connection, &stream)).await
+    }
+
     /// The names of all streams that begin with a prefix.
     pub async fn streams(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
         let prefix = prefix.to_owned();
@@ -118,6 +124,16 @@ impl Store {
 
     pub async fn run(&self, id: RunId) -> Result<Option<RunRow>, StoreError> {
         self.read(move |connection| run::run(connection, id)).await
+    }
+
+    /// The run of a number within its repository.
+    pub async fn run_by_number(
+        &self,
+        repository: &RepositoryName,
+        number: u64,
+    ) -> Result<Option<RunRow>, StoreError> {
+        let repository = repository.clone();
+        self.read(move |connection| run::run_by_number(connection, repository.as_str(), number)).await
     }
 
     /// The runs whose cause begins with a prefix, oldest first.

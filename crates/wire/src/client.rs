@@ -64,6 +64,8 @@ impl Client {
         if !url.starts_with("http://") && !url.starts_with("https://") {
             return Err(ClientError::Address { url });
         }
+        // An error means that the program has chosen one already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder()
             .connect_timeout(Duration::from_secs(10))
             .user_agent(concat!("sluice/", env!("CARGO_PKG_VERSION")))

@@ -1,5 +1,7 @@
-//! States to what is shown: the API's messages and the pages' structs. Pure but for the logs that a page shows.
+//! States to what is shown: the API's messages and the pages' structs.
 
+mod delivery;
 mod run;
 
-pub(crate) use run::{summary, summary_json};
+pub(crate) use delivery::{environment, promotion, release};
+pub(crate) use run::{jobs, summary_json};

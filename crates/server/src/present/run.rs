@@ -1,6 +1,9 @@
-use sluice_engine::{InstanceState, Run, RunStatus};
-use sluice_model::Conclusion;
-use sluice_wire::{RunState, RunSummary, WaitingOn};
+use sluice_engine::{self as engine, Instance, InstanceState, JobRecord, Run, RunStatus};
+use sluice_model::{Conclusion, InstanceId, JobId, Timestamp};
+use sluice_plan::Job;
+use sluice_wire::{JobState, JobSummary, RunState, RunSummary, WaitingOn};
+
+use crate::record::RunRecord;
 
 /// A run as lists show it. The environments of its gates are filled in where the policy is known.
 pub(crate) fn summary(run: &Run) -> RunSummary {
@@ -35,8 +38,7 @@ pub(crate) fn summary(run: &Run) -> RunSummary {
 
 /// The text that the list of runs keeps.
 pub(crate) fn summary_json(run: &Run) -> String {
-    // A struct of strings and numbers always has a JSON text.
-    serde_json::to_string(&summary(run)).unwrap_or_default()
+    RunRecord { summary: summary(run), diagnostics: Vec::new() }.text()
 }
 
 fn state(run: &Run) -> RunState {
@@ -64,4 +66,71 @@ fn problem(run: &Run) -> Option<String> {
         }),
         _ => None,
     })
+}
+
+/// The jobs of a run, each instance by itself; a job that has not started stands for its instances.
+pub(crate) fn jobs(run: &Run) -> Vec<JobSummary> {
+    run.jobs()
+        .flat_map(|(job, record)| {
+            let needs: Vec<_> = job.needs.iter().map(|need| need.job.clone()).collect();
+            if record.instances.is_empty() {
+                return vec![not_started(job, record, needs)];
+            }
+            let one = |(index, instance): (u32, &Instance)| {
+                let (started, ended) = times(&instance.state);
+                JobSummary {
+                    instance: InstanceId::new(job.id.clone(), index),
+                    name: instance.plan.name.clone(),
+                    state: job_state(&instance.state),
+                    attempt: instance.attempt,
+                    started,
+                    ended,
+                    problem: match &instance.state {
+                        InstanceState::Ended { problem, .. } => problem.clone(),
+                        _ => None,
+                    },
+                    needs: needs.clone(),
+                }
+            };
+            (0..).zip(&record.instances).map(one).collect()
+        })
+        .collect()
+}
+
+fn not_started(job: &Job, record: &JobRecord, needs: Vec<JobId>) -> JobSummary {
+    let (state, ended, problem) = match &record.state {
+        engine::JobState::Ended { conclusion, at, problem, .. } => {
+            ((*conclusion).into(), Some(*at), problem.clone())
+        }
+        engine::JobState::Waiting | engine::JobState::Active { .. } => (JobState::Waiting, None, None),
+    };
+    JobSummary {
+        instance: InstanceId::new(job.id.clone(), 0),
+        name: job.id.to_string(),
+        state,
+        attempt: 0,
+        started: None,
+        ended,
+        problem,
+        needs,
+    }
+}
+
+pub(crate) fn job_state(state: &InstanceState) -> JobState {
+    match state {
+        InstanceState::Held => JobState::Queued,
+        InstanceState::Gated { .. } => JobState::Gated,
+        InstanceState::Offered { .. } => JobState::Queued,
+        InstanceState::Leased { .. } => JobState::Running,
+        InstanceState::Ended { conclusion, .. } => (*conclusion).into(),
+    }
+}
+
+/// When an agent took it, and when it ended.
+pub(crate) fn times(state: &InstanceState) -> (Option<Timestamp>, Option<Timestamp>) {
+    match state {
+        InstanceState::Leased { since, .. } => (Some(*since), None),
+        InstanceState::Ended { started, at, .. } => (*started, Some(*at)),
+        InstanceState::Held | InstanceState::Gated { .. } | InstanceState::Offered { .. } => (None, None),
+    }
 }

@@ -1,0 +1,219 @@
+//! Between the registry and the rest: who may push, what a push means, and where rollouts take images from.
+
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use futures_util::future::BoxFuture;
+use sluice_deploy::{ImageProcess, ImageRef, Images, PullSource};
+use sluice_model::{InstanceId, RunId};
+use sluice_registry::{
+    Access, AccessRequest, Action, Credentials, EventError, Events, Platform, Pushed, Pusher, Reference,
+    Registry, Verdict, image::Limits as UnpackLimits,
+};
+use sluice_store::{Access as Right, PushedImage, Store, StoreError, Write};
+use subtle::ConstantTimeEq as _;
+
+use crate::accounts::{Accounts, Shown};
+use crate::log::LogKey;
+
+/// The account that rollouts pull with: it exists in memory only, and may only pull.
+pub(crate) struct Puller {
+    password: String,
+}
+
+const PULLER: &str = "sluice-rollout";
+
+impl Puller {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self { password: URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>()) })
+    }
+
+    fn is(&self, username: &str, password: &str) -> bool {
+        username == PULLER && bool::from(self.password.as_bytes().ct_eq(password.as_bytes()))
+    }
+}
+
+/// Asks the accounts on behalf of the registry.
+pub(crate) struct RegistryAccess {
+    pub(crate) accounts: Accounts,
+    pub(crate) puller: Arc<Puller>,
+}
+
+/// Who a client of the registry is, and what it may do at most.
+struct Client {
+    by: Pusher,
+    right: Right,
+}
+
+impl Access for RegistryAccess {
+    fn authorize<'a>(
+        &'a self,
+        credentials: Option<&'a Credentials>,
+        request: &'a AccessRequest,
+    ) -> BoxFuture<'a, Verdict> {
+        Box::pin(async move {
+            let Some(credentials) = credentials else { return Verdict::Unauthorized };
+            match self.client(credentials).await {
+                Ok(Some(client)) => verdict(client, request),
+                Ok(None) => Verdict::Unauthorized,
+                Err(error) => {
+                    tracing::error!(%error, "the registry could not look an account up");
+                    Verdict::Denied { reason: "the server could not look this account up".to_owned() }
+                }
+            }
+        })
+    }
+}
+
+impl RegistryAccess {
+    async fn client(&self, credentials: &Credentials) -> Result<Option<Client>, StoreError> {
+        let (secret, shown) = match credentials {
+            Credentials::Basic { username, password } if self.puller.is(username, password) => {
+                return Ok(Some(Client { by: Pusher::new(PULLER), right: Right::Read }));
+            }
+            Credentials::Basic { username, password } => {
+                let (username, password) = (username.clone(), password.clone());
+                (password.clone(), Shown::Basic { username, password })
+            }
+            Credentials::Bearer { token } => (token.clone(), Shown::Bearer(token.clone())),
+        };
+        if let Some((key, _)) = self.accounts.registry_job(&secret).await? {
+            return Ok(Some(Client { by: pusher(&key), right: Right::Write }));
+        }
+        let actor = self.accounts.authenticate(&shown).await?;
+        // A job pushes with its registry credential only, so that what it pushes is tied to it.
+        Ok(actor.map(|actor| Client {
+            by: Pusher::new(format!("user {}", actor.name)),
+            right: if actor.job.is_some() { Right::Read } else { actor.access },
+        }))
+    }
+}
+
+fn verdict(client: Client, request: &AccessRequest) -> Verdict {
+    let needed = match request {
+        AccessRequest::Login | AccessRequest::Catalog => Right::Read,
+        AccessRequest::Repository { action: Action::Pull, .. } => Right::Read,
+        AccessRequest::Repository { action: Action::Push, .. } => Right::Write,
+        AccessRequest::Repository { action: Action::Delete, .. } => Right::Admin,
+    };
+    if client.right >= needed {
+        return Verdict::Allowed { by: client.by };
+    }
+    let reason =
+        format!("this needs {} access, and the account has {}", needed.as_str(), client.right.as_str());
+    Verdict::Denied { reason }
+}
+
+/// `job RUN ATTEMPT INSTANCE`: what the registry keeps of a job, and hands back with its pushes.
+fn pusher(key: &LogKey) -> Pusher {
+    Pusher::new(format!("job {} {} {}", key.run, key.attempt, key.instance))
+}
+
+fn job_of(pusher: &Pusher) -> Option<(RunId, u32, InstanceId)> {
+    let mut words = pusher.as_str().strip_prefix("job ")?.splitn(3, ' ');
+    let (run, attempt, instance) = (words.next()?, words.next()?, words.next()?);
+    let Ok(instance) = instance.parse();
+    Some((run.parse().ok()?, attempt.parse().ok()?, instance))
+}
+
+/// Writes down what a job pushed, before the job hears that it has.
+pub(crate) struct RegistryEvents {
+    pub(crate) store: Store,
+}
+
+impl Events for RegistryEvents {
+    fn pushed<'a>(&'a self, pushed: &'a Pushed) -> BoxFuture<'a, Result<(), EventError>> {
+        Box::pin(async move {
+            let Some((run, attempt, instance)) = job_of(&pushed.by) else { return Ok(()) };
+            // A signature or a bill of materials is about an image, and is none.
+            if pushed.subject.is_some() || pushed.artifact_type.is_some() {
+                return Ok(());
+            }
+            let reference = pushed.tag.as_ref().map_or(pushed.digest.as_str(), |tag| tag.as_str());
+            let image = PushedImage {
+                run,
+                instance,
+                attempt,
+                image: pushed.repository.as_str().to_owned(),
+                reference: reference.to_owned(),
+                digest: pushed.digest.clone(),
+                at: pushed.at,
+            };
+            let write = self.store.write(Write::RecordPush(image)).await;
+            write.map_err(|error| EventError(error.to_string()))
+        })
+    }
+}
+
+/// Gives rollouts their images out of the server's own registry.
+pub(crate) struct RegistryImages {
+    pub(crate) registry: OnceLock<Arc<Registry>>,
+    /// `127.0.0.1:7000`
+    pub(crate) host: String,
+    pub(crate) puller: Arc<Puller>,
+}
+
+impl Images for RegistryImages {
+    fn unpack<'a>(
+        &'a self,
+        image: &'a ImageRef,
+        folder: &'a Path,
+    ) -> BoxFuture<'a, Result<ImageProcess, String>> {
+        Box::pin(async move {
+            let registry = self.registry.get().ok_or("the registry is not ready")?;
+            let repository = image.repository.parse().map_err(|error| format!("{error}"))?;
+            let reference = Reference::Digest(image.digest.clone());
+            let unpacked = registry
+                .unpack(&repository, &reference, &Platform::host(), folder, UnpackLimits::default())
+                .await
+                .map_err(|error| error.to_string())?;
+            let process = unpacked.image.config.config;
+            let pair = |text: &String| {
+                let (name, value) = text.split_once('=').unwrap_or((text, ""));
+                (name.to_owned(), value.to_owned())
+            };
+            Ok(ImageProcess {
+                argv: process.argv(),
+                env: process.env.iter().map(pair).collect(),
+                working_dir: process.working_dir,
+            })
+        })
+    }
+
+    fn pull_source(&self, _image: &ImageRef) -> PullSource {
+        PullSource {
+            registry: self.host.clone(),
+            username: PULLER.to_owned(),
+            password: self.puller.password.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sluice_model::JobId;
+
+    use super::*;
+
+    #[test]
+    fn a_job_is_read_back_from_what_the_registry_keeps_of_it() {
+        let instance = InstanceId::new(JobId::new("build images"), 3);
+        let key = LogKey { run: RunId(7), instance: instance.clone(), attempt: 2 };
+        assert_eq!(job_of(&pusher(&key)), Some((RunId(7), 2, instance)));
+        for other in ["user ann", "job", "job 1", "job x 1 y", PULLER] {
+            assert_eq!(job_of(&Pusher::new(other)), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn rollouts_may_pull_and_nothing_else() {
+        let client = || Client { by: Pusher::new(PULLER), right: Right::Read };
+        let ask = |action| AccessRequest::Repository { repository: "a/b".parse().unwrap(), action };
+        assert!(matches!(verdict(client(), &ask(Action::Pull)), Verdict::Allowed { .. }));
+        for action in [Action::Push, Action::Delete] {
+            assert!(matches!(verdict(client(), &ask(action)), Verdict::Denied { .. }), "{action:?}");
+        }
+    }
+}

@@ -1,0 +1,43 @@
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use sluice_runner::{ExecutorChoice, ImageMap};
+use sluice_wire::ServerVersion;
+
+/// How a server is started.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The folder that everything is kept in.
+    pub data: PathBuf,
+    /// Port 0: a free one.
+    pub listen: SocketAddr,
+    /// The address that people, jobs and the container engine reach the server at; none: `http://` and where it listens.
+    pub public_url: Option<String>,
+    pub executor: ExecutorChoice,
+    /// Images to take instead of the ones that pipeline files name.
+    pub images: ImageMap,
+    /// How many jobs run at once; none: as many as there are processors.
+    pub jobs: Option<usize>,
+    /// Steps may call the host's container engine.
+    pub allow_host_docker: bool,
+    /// The `sluice` program: steps find it on their PATH, and the proxy is started from it.
+    pub sluice_binary: PathBuf,
+    /// What `GET /version` says.
+    pub version: ServerVersion,
+}
+
+impl Options {
+    pub fn new(data: impl Into<PathBuf>, sluice_binary: impl Into<PathBuf>, version: ServerVersion) -> Self {
+        Self {
+            data: data.into(),
+            listen: SocketAddr::from(([127, 0, 0, 1], 7000)),
+            public_url: None,
+            executor: ExecutorChoice::Auto,
+            images: ImageMap::default(),
+            jobs: None,
+            allow_host_docker: false,
+            sluice_binary: sluice_binary.into(),
+            version,
+        }
+    }
+}

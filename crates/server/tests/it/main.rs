@@ -1,0 +1,7 @@
+//! The server as its users see it: real git, real HTTP, jobs on the host.
+
+mod access;
+mod gates;
+mod push;
+mod restart;
+mod world;
