@@ -75,7 +75,7 @@ impl<'a> Pipelines<'a> {
             });
             return;
         }
-        match workflow.plan(trigger) {
+        match workflow.plan() {
             Ok(plan) => into.plans.push(plan),
             Err(diagnostics) => into.diagnostics.extend(diagnostics),
         }
