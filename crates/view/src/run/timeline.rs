@@ -60,13 +60,13 @@ impl RunPage {
 
     /// In the order in which they could start.
     fn rows(&self) -> Vec<Row<'_>> {
-        let by_id: HashMap<&JobId, &Job> = self.jobs.iter().map(|job| (&job.id, job)).collect();
+        let ends = Ends::of(&self.jobs);
         let mut rows: Vec<Row<'_>> = Vec::new();
         for job in &self.jobs {
             let ran_now = job.instances.iter().filter(|instance| instance.kept_from_attempt.is_none());
             rows.extend(ran_now.filter_map(|instance| self.row(job, instance)));
             // Only a gate that has been opened was left behind by its dependents' start.
-            if let Some((since, opened)) = job.is_gate.then(|| self.waited(job, &by_id)).flatten() {
+            if let Some((since, opened)) = job.is_gate.then(|| self.waited(job, &ends)).flatten() {
                 rows.push(Row {
                     href: self.job_href(job),
                     name: &job.name,
@@ -97,16 +97,38 @@ impl RunPage {
     }
 
     /// From when until when a gate held the run up: from the last of its needs to the first that could go on.
-    fn waited(&self, gate: &Job, by_id: &HashMap<&JobId, &Job>) -> Option<(Timestamp, Option<Timestamp>)> {
+    fn waited(&self, gate: &Job, ends: &Ends<'_>) -> Option<(Timestamp, Option<Timestamp>)> {
         if let Some(wait) = &gate.gate {
             return Some((wait.since, None));
         }
-        let needs = gate.needs.iter().filter_map(|need| by_id.get(need));
-        let since = needs.flat_map(|job| &job.instances).filter_map(|instance| instance.finished_at).max()?;
-        let dependents = self.jobs.iter().filter(|job| job.needs.contains(&gate.id));
-        let opened =
-            dependents.flat_map(|job| &job.instances).filter_map(|instance| instance.queued_at).min()?;
+        let since = gate.needs.iter().filter_map(|need| ends.finished.get(need).copied()).max()?;
+        let opened = ends.first_dependent_queued.get(&gate.id).copied()?;
         Some((since, Some(opened)))
+    }
+}
+
+/// When jobs ended, and when the first that needs a job could go on.
+#[derive(Default)]
+struct Ends<'a> {
+    finished: HashMap<&'a JobId, Timestamp>,
+    first_dependent_queued: HashMap<&'a JobId, Timestamp>,
+}
+
+impl<'a> Ends<'a> {
+    fn of(jobs: &'a [Job]) -> Self {
+        let mut ends = Self::default();
+        for job in jobs {
+            if let Some(at) = job.instances.iter().filter_map(|instance| instance.finished_at).max() {
+                ends.finished.insert(&job.id, at);
+            }
+            if let Some(at) = job.instances.iter().filter_map(|instance| instance.queued_at).min() {
+                for need in &job.needs {
+                    let first = ends.first_dependent_queued.entry(need).or_insert(at);
+                    *first = at.min(*first);
+                }
+            }
+        }
+        ends
     }
 }
 
