@@ -33,11 +33,11 @@ pub(crate) struct Expander<'a> {
 }
 
 impl<'a> Expander<'a> {
-    pub(crate) fn new(values: &'a PipelineValues, scopes: Scopes, report: Report, is_reusable: bool) -> Self {
+    pub(crate) fn new(values: &'a PipelineValues, report: Report, is_reusable: bool) -> Self {
         Self {
             values,
             pipeline_parameters: HashMap::new(),
-            scopes,
+            scopes: Scopes::default(),
             report,
             is_reusable,
             calls: Vec::new(),

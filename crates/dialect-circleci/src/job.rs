@@ -143,15 +143,9 @@ impl Expander<'_> {
             if KEYS.contains(&key) {
                 continue;
             }
-            let location = self.report.location(entry.key.place());
-            let mut warning = sluice_source::Diagnostic::warning(
-                "circleci/unknown-key",
-                location,
-                entry.key.place().length(),
-                format!("`{key}` is no key of a job, and does nothing"),
-            );
-            warning.help.extend(did_you_mean_text(key, KEYS));
-            self.report.push(warning);
+            let near = did_you_mean_text(key, KEYS).map(|near| format!("; {near}")).unwrap_or_default();
+            let message = format!("`{key}` is no key of a job, and does nothing{near}");
+            self.report.warn("unknown-key", entry.key.place(), message);
         }
     }
 }

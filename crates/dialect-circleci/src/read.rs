@@ -4,7 +4,9 @@ use crate::config::Config;
 use crate::expander::Expander;
 use crate::names::settle;
 use crate::report::Report;
+use crate::scalar::as_boolean;
 use crate::scope::{Element, Found, ScopeId, Scopes};
+use crate::substitute::Names;
 use crate::values::PipelineValues;
 use crate::workflow::DraftWorkflow;
 
@@ -40,15 +42,14 @@ pub fn read(path: &str, text: &str, files: &dyn Fn(&str) -> Option<String>, valu
     let Some(is_reusable) = version(&document, &mut report) else {
         return Read { config: None, diagnostics: report.diagnostics };
     };
-    let scopes = Scopes::read(&document, is_reusable, files, &mut report);
-    let mut expander = Expander::new(values, scopes, report, is_reusable);
-    let drafts = expander.document(&document);
+    let mut expander = Expander::new(values, report, is_reusable);
+    let drafts = expander.document(&document, files);
     let mut report = expander.report;
     let workflows = settle(drafts, &mut report);
     if report.has_errors() {
         return Read { config: None, diagnostics: report.diagnostics };
     }
-    let is_setup = document.get("setup").is_some_and(|setup| crate::scalar::as_boolean(setup) == Some(true));
+    let is_setup = document.get("setup").is_some_and(|setup| as_boolean(setup) == Some(true));
     let config = Config { files: report.files, is_setup, workflows };
     Read { config: Some(config), diagnostics: report.diagnostics }
 }
@@ -85,10 +86,17 @@ fn version(document: &Node, report: &mut Report) -> Option<bool> {
 }
 
 impl Expander<'_> {
-    fn document(&mut self, document: &Node) -> Vec<DraftWorkflow> {
+    fn document(&mut self, document: &Node, files: &dyn Fn(&str) -> Option<String>) -> Vec<DraftWorkflow> {
         self.warn_misspelt_keys(document.entries().unwrap_or_default());
         if self.is_reusable {
             self.bind_pipeline_parameters(document);
+        }
+        let document = &self.with_orb_references(document);
+        self.scopes = Scopes::read(document, self.is_reusable, files, &mut self.report);
+        if let Some(setup) = document.entry("setup").filter(|setup| as_boolean(&setup.value) == Some(true)) {
+            let message =
+                "Sluice runs the jobs of a setup config, and not the config that they continue with";
+            self.report.warn("setup", setup.key.place(), message);
         }
         let workflows: Vec<Entry> = match document.get("workflows").map(|node| (node, node.entries())) {
             Some((_, Some(entries))) => {
@@ -105,6 +113,28 @@ impl Expander<'_> {
             return self.default_workflow(document).into_iter().collect();
         }
         workflows.iter().filter_map(|entry| self.workflow(entry)).collect()
+    }
+
+    /// The document with values in place of `<< >>` in its orb references. The bodies of inline orbs are their own.
+    fn with_orb_references(&mut self, document: &Node) -> Node {
+        let Some(orbs) = document.get("orbs").and_then(Node::entries) else { return document.clone() };
+        let names = Names::outside(ScopeId::ROOT);
+        let mut replaced = Vec::new();
+        for entry in orbs {
+            let value = match entry.value.as_scalar() {
+                Some(_) => self.substitute(&entry.value, &names),
+                None => Some(entry.value.clone()),
+            };
+            replaced.extend(value.map(|value| Entry { key: entry.key.clone(), value }));
+        }
+        let with_orbs = |entry: &Entry| match entry.key.text() {
+            Some("orbs") => {
+                Entry { key: entry.key.clone(), value: Node::mapping(replaced.clone(), entry.value.span) }
+            }
+            _ => entry.clone(),
+        };
+        let entries = document.entries().unwrap_or_default().iter().map(with_orbs).collect();
+        Node::mapping(entries, document.span)
     }
 
     /// Without workflows, the job `build` is a workflow of its own, named `workflow`.

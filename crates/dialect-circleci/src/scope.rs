@@ -68,7 +68,7 @@ pub(crate) enum Found {
     Nowhere(Option<String>),
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Scopes(Vec<Scope>);
 
 impl Scopes {

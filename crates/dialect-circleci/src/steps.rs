@@ -1,6 +1,6 @@
 //! The steps of a job: built-in ones stay, calls of commands become the commands' steps.
 
-use sluice_source::{Entry, Kind, Node, Style};
+use sluice_source::{Entry, Kind, Node, Style, did_you_mean_text};
 
 use crate::expander::{Expander, MOST_STEPS};
 use crate::parameter::Call;
@@ -276,7 +276,10 @@ impl Expander<'_> {
                 let span = value.span;
                 Some(Node::mapping(vec![Entry { key: command, value }], span))
             }
-            Kind::Mapping(_) if value.get("command").is_some_and(|command| command.as_scalar().is_some()) => {
+            Kind::Mapping(entries)
+                if value.get("command").is_some_and(|command| command.as_scalar().is_some()) =>
+            {
+                self.warn_run_keys(name, entries);
                 Some(value)
             }
             _ => {
@@ -293,7 +296,37 @@ impl Expander<'_> {
             }
         }
     }
+
+    fn warn_run_keys(&mut self, name: &str, entries: &[Entry]) {
+        for entry in entries {
+            let key = entry.key.text().unwrap_or_default();
+            if RERUN_KEYS.contains(&key) {
+                let message = format!("`{key}` does nothing: Sluice does not rerun a step by itself");
+                self.report.warn("not-supported", entry.key.place(), message);
+            } else if !RUN_KEYS.contains(&key) {
+                let near =
+                    did_you_mean_text(key, RUN_KEYS).map(|near| format!("; {near}")).unwrap_or_default();
+                let message = format!("`{key}` is no key of `{name}`, and does nothing{near}");
+                self.report.warn("unknown-key", entry.key.place(), message);
+            }
+        }
+    }
 }
+
+/// CircleCI configuration reference, "run".
+const RUN_KEYS: [&str; 8] = [
+    "command",
+    "name",
+    "shell",
+    "environment",
+    "background",
+    "working_directory",
+    "no_output_timeout",
+    "when",
+];
+
+/// What CircleCI does, and Sluice does not.
+pub(crate) const RERUN_KEYS: [&str; 2] = ["max_auto_reruns", "auto_rerun_delay"];
 
 /// A command by the scope that it is defined in, for the list of calls.
 fn call_key(scope: ScopeId, name: &str) -> String {

@@ -134,7 +134,10 @@ impl Expander<'_> {
     fn warn_unknown_workflow_keys(&mut self, entries: &[Entry]) {
         for entry in entries {
             let key = entry.key.text().unwrap_or_default();
-            if !WORKFLOW_KEYS.contains(&key) {
+            if key == "max_auto_reruns" {
+                let message = "`max_auto_reruns` does nothing: Sluice does not rerun a workflow by itself";
+                self.report.warn("not-supported", entry.key.place(), message);
+            } else if !WORKFLOW_KEYS.contains(&key) {
                 let near =
                     did_you_mean_text(key, WORKFLOW_KEYS).map(|near| format!("; {near}")).unwrap_or_default();
                 let message = format!("`{key}` is no key of a workflow, and does nothing{near}");

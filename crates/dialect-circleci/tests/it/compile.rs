@@ -130,7 +130,8 @@ jobs: {build: {docker: [{image: i}], steps: [checkout]}}
 fn a_registry_orb_is_read_from_its_local_copy() {
     let text = "
 version: 2.1
-orbs: {tools: acme/tools@1.2.3}
+parameters: {tools: {type: string, default: 1.2.3}}
+orbs: {tools: acme/tools@<< pipeline.parameters.tools >>}
 executors: {mine: {machine: {image: ubuntu}}}
 workflows:
   main:
