@@ -156,7 +156,8 @@ pub(crate) enum Command {
 
 /// The line that answers it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(tag = "reply", rename_all = "snake_case")]
+// Not tagged inside: a map with numbers for keys cannot be read back from there.
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Reply {
     Status { status: Status },
     Routes { routes: Vec<RouteStatus> },
