@@ -77,7 +77,7 @@ impl Containers {
         fetching: impl FnOnce(),
     ) -> Result<String, String> {
         let _one = self.making.lock().await;
-        let local = format!("sluice-{}:{}", slug(&self.owner), image.digest.hex());
+        let local = self.local_name(image);
         let found = self.engine.inspect_image(&local).await.map_err(|error| error.to_string())?;
         if found.is_some() {
             return Ok(local);
@@ -93,7 +93,19 @@ impl Containers {
         let pulled = self.engine.pull_image(&reference, Some(&credentials), |_| {}).await;
         pulled.map_err(|error| error.to_string())?;
         self.engine.tag_image(&reference, &local).await.map_err(|error| error.to_string())?;
+        // Else the registry's name would hold the image when it is removed by the other.
+        self.engine.remove_image(&reference).await.map_err(|error| error.to_string())?;
         Ok(local)
+    }
+
+    fn local_name(&self, image: &ImageRef) -> String {
+        format!("sluice-{}:{}", slug(&self.owner), image.digest.hex())
+    }
+
+    /// # Errors
+    /// What the engine says.
+    pub async fn remove_image(&self, image: &ImageRef) -> Result<(), EngineError> {
+        self.engine.remove_image(&self.local_name(image)).await
     }
 
     /// Makes and starts the container of an instance whose record is written already.
@@ -175,8 +187,7 @@ impl Containers {
             outcome = outcome.and(self.engine.remove_network(&network).await);
         }
         for image in images {
-            let local = format!("sluice-{}:{}", slug(&self.owner), image.digest.hex());
-            outcome = outcome.and(self.engine.remove_image(&local).await);
+            outcome = outcome.and(self.remove_image(image).await);
         }
         Ok(outcome?)
     }

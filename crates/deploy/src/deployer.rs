@@ -191,7 +191,7 @@ impl Deployer {
             tokio::spawn(async move {
                 let (id, outcome) = (record.id.clone(), instances.stop(record).await);
                 let outcome = match outcome {
-                    Ok(()) => instances.sweep_images().await.map_err(RolloutFailed::from),
+                    Ok(()) => instances.sweep_images().await,
                     failed => failed,
                 };
                 if let Err(error) = outcome {
@@ -211,9 +211,14 @@ impl fmt::Debug for Deployer {
 async fn keep_house(instances: Weak<Instances>) {
     loop {
         tokio::time::sleep(HOUSEKEEPING).await;
-        let Some(instances) = instances.upgrade() else { return };
+        let Some(instances) = instances.upgrade().filter(|instances| !instances.is_torn_down()) else {
+            return;
+        };
         if let Err(error) = instances.cap_outputs() {
             tracing::warn!(%error, "an instance's output could not be cut");
+        }
+        if let Err(error) = instances.sweep_images().await {
+            tracing::warn!(%error, "images that are not used any more could not be removed");
         }
     }
 }

@@ -60,8 +60,7 @@ impl ImageFolders {
     }
 
     /// Removes what no instance uses, and what an interrupted unpacking left.
-    pub async fn sweep(&self, used: &[ImageRef]) {
-        let _one = self.unpacking.lock().await;
+    pub fn sweep(&self, used: &[ImageRef]) {
         let used: Vec<PathBuf> = used.iter().map(|image| self.path(image)).collect();
         let Ok(entries) = fs::read_dir(&self.folder) else { return };
         for path in entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| !used.contains(path)) {

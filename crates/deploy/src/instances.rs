@@ -142,6 +142,7 @@ impl Instances {
             reason,
         };
         let not_started = |reason| RolloutFailed::NotStarted { service: service.name.clone(), reason };
+        let _images = self.ledger.use_images().await?;
         match spec.target {
             Target::Host => {
                 let image = self.folders.get(&service.image, fetching).await.map_err(no_image)?;
@@ -155,6 +156,7 @@ impl Instances {
             }
             Target::Docker => {
                 let containers = self.containers()?;
+                self.ledger.note_engine_image(&service.image).await?;
                 let image =
                     containers.fetch(&service.image, &*self.images, fetching).await.map_err(no_image)?;
                 let mut record = self.write_down(recipe, replica).await?;
@@ -256,14 +258,30 @@ impl Instances {
         Ok(())
     }
 
-    pub async fn sweep_images(&self) -> Result<(), LedgerError> {
-        // Read under no lock: an image is used from its unpacking on, and its record is written right after. One
-        // that was swept in between fails to start, and the next attempt unpacks it again.
+    /// Removes images that no instance uses; not while one is started.
+    ///
+    /// # Errors
+    /// When the ledger or the engine fails.
+    pub async fn sweep_images(&self) -> Result<(), RolloutFailed> {
+        let Some(_lock) = self.ledger.sweep_images()? else { return Ok(()) };
         let used: Vec<_> = self.ledger.instances()?.into_iter().map(|record| record.image).collect();
-        self.folders.sweep(&used).await;
+        self.folders.sweep(&used);
+        // Without an engine the notes stay, for when there is one again.
+        let Some(containers) = &self.containers else { return Ok(()) };
+        for image in self.ledger.engine_images()?.iter().filter(|image| !used.contains(image)) {
+            containers.remove_image(image).await?;
+            self.ledger.forget_engine_image(image)?;
+        }
         Ok(())
     }
 
+    /// The state folder is gone: everything was torn down.
+    pub fn is_torn_down(&self) -> bool {
+        !self.ledger.folder().exists()
+    }
+
+    /// # Errors
+    /// What the system says.
     pub fn cap_outputs(&self) -> Result<(), LedgerError> {
         for record in self.ledger.instances()? {
             let folder = self.ledger.instance_folder(&record.id);
@@ -279,7 +297,7 @@ impl Instances {
     pub async fn stop_everything(&self) -> Result<(), RolloutFailed> {
         let records = self.ledger.instances()?;
         let grace_ms = records.iter().map(|record| record.stop_within_ms).max().unwrap_or(1_000);
-        let images: Vec<_> = records.iter().map(|record| record.image.clone()).collect();
+        let images = self.ledger.engine_images()?;
         let containers = async {
             match &self.containers {
                 Some(containers) => containers.remove_everything(&images).await,

@@ -3,7 +3,9 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use rustix::fs::{FlockOperation, flock};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
@@ -11,6 +13,7 @@ use sluice_model::{EnvironmentName, RepositoryName};
 
 use crate::failure::LedgerError;
 use crate::record::{EnvironmentRecord, InstanceId, InstanceRecord};
+use crate::spec::ImageRef;
 
 /// The state folder: what is written here before anything is started, so that a process that was killed at any
 /// moment is succeeded by one that knows.
@@ -20,6 +23,8 @@ use crate::record::{EnvironmentRecord, InstanceId, InstanceRecord};
 /// environments/NAME.json     an EnvironmentRecord each
 /// instances/ID/record.json   an InstanceRecord each; beside it the instance's output and scratch folder
 /// images/HEX/                unpacked images (host), by manifest digest
+/// engine-images/HEX.json     an ImageRef each, for images that were brought to the engine
+/// images.lock                shared while an instance is started, exclusive while unused images are removed
 /// proxy/                     the proxy's own state
 /// ```
 #[derive(Debug)]
@@ -32,7 +37,7 @@ impl Ledger {
     /// # Errors
     /// When the folder cannot be made or read.
     pub fn open(folder: &Path) -> Result<Self, LedgerError> {
-        for part in ["", "environments", "instances", "images", "proxy"] {
+        for part in ["", "environments", "instances", "images", "engine-images", "proxy"] {
             let path = folder.join(part);
             DirBuilder::new().recursive(true).mode(0o700).create(&path).map_err(at(&path))?;
         }
@@ -64,6 +69,66 @@ impl Ledger {
 
     pub fn image_folder(&self) -> PathBuf {
         self.folder.join("images")
+    }
+
+    /// Held from the moment an image is looked for until the instance that uses it is written down: until then
+    /// nobody may take the image for unused.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub async fn use_images(&self) -> Result<ImagesLock, LedgerError> {
+        loop {
+            if let Some(lock) = self.lock_images(FlockOperation::NonBlockingLockShared)? {
+                return Ok(lock);
+            }
+            // Whoever holds it removes a few folders.
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+
+    /// None while an instance is started: images are swept another time.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn sweep_images(&self) -> Result<Option<ImagesLock>, LedgerError> {
+        self.lock_images(FlockOperation::NonBlockingLockExclusive)
+    }
+
+    fn lock_images(&self, operation: FlockOperation) -> Result<Option<ImagesLock>, LedgerError> {
+        let path = self.folder.join("images.lock");
+        let file = OpenOptions::new().create(true).write(true).truncate(false).mode(0o600).open(&path);
+        let file = file.map_err(at(&path))?;
+        match flock(&file, operation) {
+            Ok(()) => Ok(Some(ImagesLock(file))),
+            Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+            Err(error) => Err(at(&path)(error.into())),
+        }
+    }
+
+    /// Images that were brought to the engine.
+    ///
+    /// # Errors
+    /// When one of the notes cannot be read.
+    pub fn engine_images(&self) -> Result<Vec<ImageRef>, LedgerError> {
+        let notes = names_in(&self.folder.join("engine-images"))?;
+        notes.iter().filter_map(|path| read(path).transpose()).collect()
+    }
+
+    /// # Errors
+    /// When it could not be made durable.
+    pub async fn note_engine_image(&self, image: &ImageRef) -> Result<(), LedgerError> {
+        let path = self.engine_image_path(image);
+        if path.exists() { Ok(()) } else { save(path, image).await }
+    }
+
+    /// # Errors
+    /// What the system says.
+    pub fn forget_engine_image(&self, image: &ImageRef) -> Result<(), LedgerError> {
+        remove(&self.engine_image_path(image))
+    }
+
+    fn engine_image_path(&self, image: &ImageRef) -> PathBuf {
+        self.folder.join("engine-images").join(format!("{}.json", image.digest.hex()))
     }
 
     pub fn instance_folder(&self, id: &InstanceId) -> PathBuf {
@@ -139,6 +204,10 @@ impl Ledger {
     }
 }
 
+/// Let go of when it is dropped, or its process ends.
+#[derive(Debug)]
+pub struct ImagesLock(#[expect(dead_code, reason = "it is held, not used")] File);
+
 pub fn remove(path: &Path) -> Result<(), LedgerError> {
     let removed = match fs::symlink_metadata(path) {
         Ok(found) if found.is_dir() => fs::remove_dir_all(path),
@@ -183,9 +252,15 @@ fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, LedgerError> {
 }
 
 fn names_in(folder: &Path) -> Result<Vec<PathBuf>, LedgerError> {
-    let mut names: Vec<PathBuf> = fs::read_dir(folder)
-        .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect())
-        .map_err(at(folder))?;
+    let entries = match fs::read_dir(folder) {
+        // All has been removed.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(at(folder))?,
+    };
+    let mut names =
+        entries.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<PathBuf>>>().map_err(at(folder))?;
+    // What a write left that was cut off.
+    names.retain(|path| path.extension().is_none_or(|kind| kind != "next"));
     names.sort();
     Ok(names)
 }

@@ -66,10 +66,10 @@ impl Deployer {
         let routes = self.routes(spec).await?;
         let at_least = routes.generation() / ORDERS_A_ROLLOUT;
         let sequence = environment.begin(&self.ledger, &spec.key, at_least).await?;
-        if let Some(report) = self.reported(&environment, spec).await? {
+        let attempt = Attempt { deployer: self, environment: &environment, spec, routes, sequence, tell };
+        if let Some(report) = attempt.reported().await? {
             return Ok(report);
         }
-        let attempt = Attempt { deployer: self, environment: &environment, spec, routes, sequence, tell };
         let work = async {
             let _working = environment.working.lock().await;
             let outcome = attempt.carry_out(&groups).await;
@@ -84,37 +84,6 @@ impl Deployer {
             by = environment.superseded(sequence) => Err(RolloutFailed::Superseded { key: spec.key.clone(), by }),
             outcome = work => outcome,
         }
-    }
-
-    /// The report of a rollout that is done, if there is nothing left to do for it: something newer is live, or
-    /// everything that it made live still is.
-    async fn reported(
-        &self,
-        environment: &Environment,
-        spec: &RolloutSpec,
-    ) -> Result<Option<RolloutReport>, RolloutFailed> {
-        let record = environment.record().await;
-        let Some(report) = record.report(&spec.key).cloned() else { return Ok(None) };
-        if record.newest().is_some_and(|newest| newest.key != spec.key) {
-            return Ok(Some(report));
-        }
-        let routes = self.proxy().await?.list().await?;
-        let is_routed = |service: &ServiceReport| {
-            let spec_of = spec.services.iter().find(|candidate| candidate.name == service.name);
-            let key = spec_of.and_then(|spec_of| routes::key(spec, spec_of).ok());
-            let route = routes.iter().find(|route| Some(&route.key) == key.as_ref());
-            route.is_some_and(|route| addresses(route) == service.instances)
-        };
-        if !report.services.iter().all(is_routed) {
-            return Ok(None);
-        }
-        let live = record.live.map(|release| release.instances).unwrap_or_default();
-        let instances = self.ledger.instances()?;
-        let mut running = 0;
-        for instance in instances.iter().filter(|instance| live.contains(&instance.id)) {
-            running += usize::from(matches!(self.instances.life(instance).await?, Life::Running(_)));
-        }
-        Ok((running == live.len()).then_some(report))
     }
 }
 
@@ -136,6 +105,34 @@ struct Member<'a> {
 }
 
 impl<'a> Attempt<'a> {
+    /// The report of a rollout that is done, if there is nothing left to do for it: something newer is live, or
+    /// everything that it made live still is.
+    async fn reported(&self) -> Result<Option<RolloutReport>, RolloutFailed> {
+        let record = self.environment.record().await;
+        let Some(report) = record.report(&self.spec.key).cloned() else { return Ok(None) };
+        if record.newest().is_some_and(|newest| newest.key != self.spec.key) {
+            return Ok(Some(report));
+        }
+        let is_routed = |service: &ServiceReport| {
+            self.routes.of(&service.name).is_some_and(|route| addresses(route) == service.instances)
+        };
+        if !report.services.iter().all(is_routed) {
+            return Ok(None);
+        }
+        let live = self.live_instances().await?;
+        for instance in &live {
+            if !matches!(self.deployer.instances.life(instance).await?, Life::Running(_)) {
+                return Ok(None);
+            }
+        }
+        if live.len() != record.live.map_or(0, |release| release.instances.len()) {
+            return Ok(None);
+        }
+        // The attempt that wrote the report may have been killed before it had tidied up.
+        self.sweep().await?;
+        Ok(Some(report))
+    }
+
     async fn carry_out(&self, groups: &[Vec<&'a ServiceSpec>]) -> Result<RolloutReport, RolloutFailed> {
         let began = Instant::now();
         let mut fleet: Vec<Member<'a>> = Vec::new();

@@ -48,6 +48,10 @@ impl StateFolder {
         Self { folder: folder.to_owned() }
     }
 
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     fn current(&self) -> PathBuf {
         self.folder.join("routes.json")
     }

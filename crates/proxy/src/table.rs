@@ -275,6 +275,8 @@ impl Table {
         also_taken: &[u16],
     ) -> Result<(TcpListener, u16), Refusal> {
         let mut hasher = DefaultHasher::new();
+        // The folder too: a proxy of another folder that is down just now finds its ports free when it comes back.
+        self.state.folder().hash(&mut hasher);
         key.hash(&mut hasher);
         let start = (hasher.finish() % u64::from(PORTS)) as u16;
         let choices = match wanted {
