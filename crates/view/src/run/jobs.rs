@@ -19,8 +19,10 @@ impl RunPage {
     fn job(&self, frame: &Frame, job: &Job) -> Markup {
         let key = format!("job-{}", paths::segment(job.id.as_str()));
         html! {
+            // A gate has nothing to open: no steps, and no log.
             @match job.instances.as_slice() {
-                [] => li.job id=(key) data-row { div.head { (job.status.sign()) b { (job.name) } (self.aside(frame, job)) } },
+                _ if job.is_gate => (self.plain_job(frame, job, &key)),
+                [] => (self.plain_job(frame, job, &key)),
                 [one] => li.job id=(key) data-row { (self.instance(frame, job, one, true)) },
                 several => li.job id=(key) data-row {
                     details open[is_open(job.status)] {
@@ -30,6 +32,10 @@ impl RunPage {
                 },
             }
         }
+    }
+
+    fn plain_job(&self, frame: &Frame, job: &Job, key: &str) -> Markup {
+        html! { li.job id=(key) data-row { div.head { (job.status.sign()) b { (job.name) } (self.aside(frame, job)) } } }
     }
 
     /// What stands at the end of a job's line: on whom it waits, or why it did not run, or how far it is.

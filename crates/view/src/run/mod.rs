@@ -62,7 +62,8 @@ pub struct Job {
     pub gate: Option<GateWait>,
     /// Why it was skipped, or what it is queued for: `the branch is not master`, `no runner with label gpu`.
     pub reason: Option<String>,
-    /// One, or one a combination of the matrix. Empty where the job never started.
+    /// One, or one a combination of the matrix. Empty where the job never started. A gate may have one too: its `queued_at` and
+    /// `finished_at` say how long it waited, and it has no log.
     pub instances: Vec<Instance>,
 }
 
@@ -174,7 +175,7 @@ impl RunPage {
             return self.may_cancel.or_why(frame.button(&cancel, &[], "", "Cancel this run"));
         }
         let rerun = paths::rerun(&self.repository, self.number);
-        let failed = self.instances().filter(|instance| instance.status == Status::Failed).count() as u64;
+        let failed: u64 = self.jobs.iter().map(Job::failures).sum();
         self.may_rerun.or_why(html! {
             @if failed > 0 {
                 (frame.button(&rerun, &[("only", "failed")], "primary", &format!("Rerun {}", count(failed, "failed job"))))
@@ -186,8 +187,14 @@ impl RunPage {
     fn trouble(&self) -> Markup {
         trouble(&self.errors, &self.failed_tests, &|job| paths::job(&self.repository, self.number, job))
     }
+}
 
-    fn instances(&self) -> impl Iterator<Item = &Instance> {
-        self.jobs.iter().flat_map(|job| &job.instances)
+impl Job {
+    /// How many of its instances failed; a job that failed before it had any counts as one.
+    fn failures(&self) -> u64 {
+        match self.instances.as_slice() {
+            [] => u64::from(self.status == Status::Failed),
+            instances => instances.iter().filter(|instance| instance.status == Status::Failed).count() as u64,
+        }
     }
 }

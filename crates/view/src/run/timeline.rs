@@ -63,10 +63,10 @@ impl RunPage {
         let ends = Ends::of(&self.jobs);
         let mut rows: Vec<Row<'_>> = Vec::new();
         for job in &self.jobs {
-            let ran_now = job.instances.iter().filter(|instance| instance.kept_from_attempt.is_none());
-            rows.extend(ran_now.filter_map(|instance| self.row(job, instance)));
-            // Only a gate that has been opened was left behind by its dependents' start.
-            if let Some((since, opened)) = job.is_gate.then(|| self.waited(job, &ends)).flatten() {
+            if !job.is_gate {
+                let ran_now = job.instances.iter().filter(|instance| instance.kept_from_attempt.is_none());
+                rows.extend(ran_now.filter_map(|instance| self.row(job, instance)));
+            } else if let Some((since, opened)) = waited(job, &ends) {
                 rows.push(Row {
                     href: self.job_href(job),
                     name: &job.name,
@@ -95,16 +95,20 @@ impl RunPage {
             is_gate: false,
         })
     }
+}
 
-    /// From when until when a gate held the run up: from the last of its needs to the first that could go on.
-    fn waited(&self, gate: &Job, ends: &Ends<'_>) -> Option<(Timestamp, Option<Timestamp>)> {
-        if let Some(wait) = &gate.gate {
-            return Some((wait.since, None));
-        }
-        let since = gate.needs.iter().filter_map(|need| ends.finished.get(need).copied()).max()?;
-        let opened = ends.first_dependent_queued.get(&gate.id).copied()?;
-        Some((since, Some(opened)))
+/// From when until when a gate held the run up: as its instance says; else from the last of its needs to the first job that
+/// could go on behind it.
+fn waited(gate: &Job, ends: &Ends<'_>) -> Option<(Timestamp, Option<Timestamp>)> {
+    if let Some(wait) = &gate.gate {
+        return Some((wait.since, None));
     }
+    if let Some(Instance { queued_at: Some(since), finished_at: Some(opened), .. }) = gate.instances.first() {
+        return Some((*since, Some(*opened)));
+    }
+    let since = gate.needs.iter().filter_map(|need| ends.finished.get(need).copied()).max()?;
+    let opened = ends.first_dependent_queued.get(&gate.id).copied()?;
+    Some((since, Some(opened)))
 }
 
 /// When jobs ended, and when the first that needs a job could go on.

@@ -106,6 +106,13 @@ pub fn waiting_run() -> RunPage {
         job(name, needs, Status::Passed, Some((at(queued), at(started), Some(at(finished)))))
     };
     let opened = |name: &str, needs: &[&str]| Job { is_gate: true, ..job(name, needs, Status::Passed, None) };
+    let opened_at = |name: &str, needs: &[&str], queued: i64, opened: i64| {
+        let mut gate = done(name, needs, queued, queued, opened);
+        gate.is_gate = true;
+        gate.instances[0].started_at = None;
+        gate.instances[0].steps = vec![];
+        gate
+    };
     let mut test = done("test", &["build"], 31, 33, 74);
     test.instances = ["debian 12, stable", "debian 12, beta", "debian 13, stable", "debian 13, beta"]
         .iter()
@@ -149,7 +156,7 @@ pub fn waiting_run() -> RunPage {
             done("deploy-dev", &["push"], 112, 113, 126),
             opened("approve-uat", &["deploy-dev"]),
             done("deploy-uat", &["approve-uat"], 600, 601, 614),
-            opened("approve-staging", &["deploy-uat"]),
+            opened_at("approve-staging", &["deploy-uat"], 614, 1_800),
             done("deploy-staging", &["approve-staging"], 1_800, 1_801, 1_817),
             hold,
             deploy,
