@@ -1,0 +1,112 @@
+//! The step agent: starts the steps of one job where they run, and tells the runner of them over one stream.
+//!
+//! A static program on the standard library alone, so that it runs in any image: no shell, no libc and no path of
+//! the image is taken for granted. Requests come in on its input, answers go out on its output. When the input ends,
+//! whoever started it is gone: it kills all that it started, and ends.
+
+mod files;
+mod glob;
+mod linux;
+mod process;
+#[allow(dead_code, reason = "each side uses its half")]
+mod protocol;
+mod relay;
+mod user;
+
+use std::fs::File;
+use std::io::{BufReader, Write};
+use std::os::fd::FromRawFd;
+use std::sync::{Arc, Mutex};
+
+use protocol::{Answer, Request};
+
+/// The one way out, shared by all threads. A frame is written whole.
+#[derive(Clone)]
+pub struct Answers(Arc<Mutex<File>>);
+
+impl Answers {
+    pub fn send(&self, answer: &Answer) {
+        self.send_encoded(&answer.encode());
+    }
+
+    /// Who cannot be answered is gone, and the end of the input says so too.
+    pub fn send_encoded(&self, frame: &[u8]) {
+        if let Ok(mut out) = self.0.lock() {
+            let _ = out.write_all(frame);
+        }
+    }
+}
+
+fn main() {
+    // SAFETY: descriptors 0 and 1 are open from the start and used through these two files only.
+    let (input, output) = unsafe { (File::from_raw_fd(0), File::from_raw_fd(1)) };
+    let answers = Answers(Arc::new(Mutex::new(output)));
+    linux::adopt_orphans();
+    linux::set_umask();
+    serve(&mut BufReader::with_capacity(256 * 1024, input), &answers);
+    linux::kill_descendants();
+    std::process::exit(0);
+}
+
+/// Answers requests until the input ends or the runner has enough.
+fn serve(input: &mut BufReader<File>, answers: &Answers) {
+    let steps = process::Steps::new(answers.clone());
+    let mut user = user::StepUser::agents_own();
+    let mut unpacking = files::Unpacking::default();
+    let mut frame = Vec::new();
+    while let Ok(Some(())) = protocol::read_frame(input, &mut frame) {
+        let Ok(request) = Request::decode(&frame) else { return };
+        match request {
+            Request::Hello { user: name } => match user::StepUser::find(&name) {
+                Ok(found) => {
+                    user = found;
+                    answers.send(&user.ready());
+                }
+                Err(reason) => answers.send(&Answer::Done { ticket: 0, problem: reason.into_bytes() }),
+            },
+            Request::Start { step, argv, env, directory } => {
+                steps.start(step, &argv, &env, &directory, user.switch())
+            }
+            Request::Signal { step, signal } => steps.signal(step, signal),
+            Request::Find { ticket, program } => {
+                let found = files::find_program(&program);
+                let present = found.is_some();
+                answers.send(&Answer::Content { ticket, present, bytes: found.unwrap_or_default() });
+            }
+            Request::Write { ticket, path, mode, content } => {
+                done(answers, ticket, files::write(&path, mode, &content, &user))
+            }
+            Request::Read { ticket, path, limit } => match files::read(&path, limit) {
+                Ok(content) => {
+                    let present = content.is_some();
+                    answers.send(&Answer::Content { ticket, present, bytes: content.unwrap_or_default() });
+                }
+                Err(problem) => done(answers, ticket, Err(problem)),
+            },
+            Request::Pack { ticket, root, patterns } => {
+                done(answers, ticket, files::pack(ticket, &root, &patterns, answers))
+            }
+            Request::Unpack { ticket, root } => unpacking.begin(ticket, &root, &user),
+            Request::Entry { ticket, entry } => unpacking.entry(ticket, &entry, &user),
+            Request::Data { ticket, bytes } => unpacking.data(ticket, &bytes),
+            Request::End { ticket } => done(answers, ticket, unpacking.end(ticket)),
+            Request::Own { ticket, paths } => {
+                done(answers, ticket, paths.iter().try_for_each(|path| user.take_all(path)))
+            }
+            Request::Relay { ticket, port, socket } => done(answers, ticket, relay::listen(port, &socket)),
+            Request::Finish { uid, gid, paths } => {
+                linux::kill_descendants();
+                for path in &paths {
+                    user::give(path, uid, gid);
+                }
+                answers.send(&Answer::Finished);
+                return;
+            }
+        }
+    }
+}
+
+fn done(answers: &Answers, ticket: u32, outcome: Result<(), String>) {
+    let problem = outcome.err().unwrap_or_default().into_bytes();
+    answers.send(&Answer::Done { ticket, problem });
+}
