@@ -45,7 +45,20 @@ fn main() {
     linux::set_umask();
     serve(&mut BufReader::with_capacity(256 * 1024, input), &answers);
     linux::kill_descendants();
+    give_back();
+    answers.send(&Answer::Finished);
     std::process::exit(0);
+}
+
+/// The arguments are `UID GID PATH…`: folders of the runner that steps wrote to, perhaps as another user. They are
+/// given back at the end, however it comes, so that the runner can remove them.
+fn give_back() {
+    let arguments: Vec<_> = std::env::args_os().skip(1).collect();
+    let [uid, gid, paths @ ..] = arguments.as_slice() else { return };
+    let number = |text: &std::ffi::OsString| text.to_str().and_then(|text| text.parse().ok());
+    if let (Some(uid), Some(gid)) = (number(uid), number(gid)) {
+        paths.iter().for_each(|path| user::give(path.as_encoded_bytes(), uid, gid));
+    }
 }
 
 /// Answers requests until the input ends or the runner has enough.
@@ -94,14 +107,7 @@ fn serve(input: &mut BufReader<File>, answers: &Answers) {
                 done(answers, ticket, paths.iter().try_for_each(|path| user.take_all(path)))
             }
             Request::Relay { ticket, port, socket } => done(answers, ticket, relay::listen(port, &socket)),
-            Request::Finish { uid, gid, paths } => {
-                linux::kill_descendants();
-                for path in &paths {
-                    user::give(path, uid, gid);
-                }
-                answers.send(&Answer::Finished);
-                return;
-            }
+            Request::Finish => return,
         }
     }
 }

@@ -12,46 +12,118 @@ pub const PIECE_LIMIT: usize = 64 * 1024;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
     /// Who steps run as: a name or id, with `:group` where one is given; empty for the agent's own user.
-    Hello { user: Vec<u8> },
+    Hello {
+        user: Vec<u8>,
+    },
     /// Starts a process in a session of its own, its input closed, in the agent's environment plus `env`.
-    Start { step: u32, argv: Vec<Vec<u8>>, env: Vec<(Vec<u8>, Vec<u8>)>, directory: Vec<u8> },
+    Start {
+        step: u32,
+        argv: Vec<Vec<u8>>,
+        env: Vec<(Vec<u8>, Vec<u8>)>,
+        directory: Vec<u8>,
+    },
     /// Sends a signal to a step's process group; SIGKILL reaches its whole session.
-    Signal { step: u32, signal: i32 },
+    Signal {
+        step: u32,
+        signal: i32,
+    },
     /// Looks a program up on the PATH.
-    Find { ticket: u32, program: Vec<u8> },
+    Find {
+        ticket: u32,
+        program: Vec<u8>,
+    },
     /// Writes a file, with the folders above it, owned by the steps' user.
-    Write { ticket: u32, path: Vec<u8>, mode: u32, content: Vec<u8> },
-    Read { ticket: u32, path: Vec<u8>, limit: u64 },
+    Write {
+        ticket: u32,
+        path: Vec<u8>,
+        mode: u32,
+        content: Vec<u8>,
+    },
+    Read {
+        ticket: u32,
+        path: Vec<u8>,
+        limit: u64,
+    },
     /// Sends the files below `root` that a pattern matches: relative paths, with `*`, `?`, `[…]` and `**`.
-    Pack { ticket: u32, root: Vec<u8>, patterns: Vec<Vec<u8>> },
+    Pack {
+        ticket: u32,
+        root: Vec<u8>,
+        patterns: Vec<Vec<u8>>,
+    },
     /// Makes `root` and puts the entries that follow below it.
-    Unpack { ticket: u32, root: Vec<u8> },
-    Entry { ticket: u32, entry: Entry },
-    Data { ticket: u32, bytes: Vec<u8> },
+    Unpack {
+        ticket: u32,
+        root: Vec<u8>,
+    },
+    Entry {
+        ticket: u32,
+        entry: Entry,
+    },
+    Data {
+        ticket: u32,
+        bytes: Vec<u8>,
+    },
     /// The last of an unpacking.
-    End { ticket: u32 },
+    End {
+        ticket: u32,
+    },
     /// Gives everything below the paths to the steps' user.
-    Own { ticket: u32, paths: Vec<Vec<u8>> },
+    Own {
+        ticket: u32,
+        paths: Vec<Vec<u8>>,
+    },
     /// Listens on 127.0.0.1:`port` and hands every connection on to a Unix socket.
-    Relay { ticket: u32, port: u16, socket: Vec<u8> },
-    /// Kills all, gives everything below `paths` to `uid` and `gid`, and ends.
-    Finish { uid: u32, gid: u32, paths: Vec<Vec<u8>> },
+    Relay {
+        ticket: u32,
+        port: u16,
+        socket: Vec<u8>,
+    },
+    /// Kills all, gives back what was lent (see the agent's arguments), and ends.
+    Finish,
 }
 
 /// From the agent to the runner.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    Ready { uid: u32, gid: u32, home: Vec<u8> },
-    Output { step: u32, stderr: bool, bytes: Vec<u8> },
-    Exited { step: u32, code: i32, signal: i32 },
+    Ready {
+        uid: u32,
+        gid: u32,
+        home: Vec<u8>,
+    },
+    Output {
+        step: u32,
+        stderr: bool,
+        bytes: Vec<u8>,
+    },
+    Exited {
+        step: u32,
+        code: i32,
+        signal: i32,
+    },
     /// The process could not be started.
-    NotStarted { step: u32, reason: Vec<u8> },
+    NotStarted {
+        step: u32,
+        reason: Vec<u8>,
+    },
     /// `problem` is empty where all went well.
-    Done { ticket: u32, problem: Vec<u8> },
+    Done {
+        ticket: u32,
+        problem: Vec<u8>,
+    },
     /// The content of a file, or the path of a program; `present` is false where there is none.
-    Content { ticket: u32, present: bool, bytes: Vec<u8> },
-    Entry { ticket: u32, entry: Entry },
-    Data { ticket: u32, bytes: Vec<u8> },
+    Content {
+        ticket: u32,
+        present: bool,
+        bytes: Vec<u8>,
+    },
+    Entry {
+        ticket: u32,
+        entry: Entry,
+    },
+    Data {
+        ticket: u32,
+        bytes: Vec<u8>,
+    },
     Finished,
 }
 
@@ -68,9 +140,13 @@ pub struct Entry {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EntryKind {
     /// Its content follows, in pieces.
-    File { size: u64 },
+    File {
+        size: u64,
+    },
     Folder,
-    Link { target: Vec<u8> },
+    Link {
+        target: Vec<u8>,
+    },
 }
 
 /// A frame that does not read as what it says it is.
@@ -135,7 +211,9 @@ impl Writer {
         values.iter().fold(self.u32(values.len() as u32), |writer, value| writer.bytes(value))
     }
     fn pairs(self, pairs: &[(Vec<u8>, Vec<u8>)]) -> Self {
-        pairs.iter().fold(self.u32(pairs.len() as u32), |writer, (name, value)| writer.bytes(name).bytes(value))
+        pairs
+            .iter()
+            .fold(self.u32(pairs.len() as u32), |writer, (name, value)| writer.bytes(name).bytes(value))
     }
     fn entry(self, entry: &Entry) -> Self {
         let this = self.bytes(&entry.path).u32(entry.mode).u64(entry.modified);
@@ -212,7 +290,9 @@ impl Request {
             Self::Write { ticket, path, mode, content } => {
                 Writer::frame(4).u32(*ticket).bytes(path).u32(*mode).bytes(content).done()
             }
-            Self::Read { ticket, path, limit } => Writer::frame(5).u32(*ticket).bytes(path).u64(*limit).done(),
+            Self::Read { ticket, path, limit } => {
+                Writer::frame(5).u32(*ticket).bytes(path).u64(*limit).done()
+            }
             Self::Pack { ticket, root, patterns } => {
                 Writer::frame(6).u32(*ticket).bytes(root).list(patterns).done()
             }
@@ -224,7 +304,7 @@ impl Request {
             Self::Relay { ticket, port, socket } => {
                 Writer::frame(12).u32(*ticket).u32(u32::from(*port)).bytes(socket).done()
             }
-            Self::Finish { uid, gid, paths } => Writer::frame(13).u32(*uid).u32(*gid).list(paths).done(),
+            Self::Finish => Writer::frame(13).done(),
         }
     }
 
@@ -259,7 +339,7 @@ impl Request {
                 port: u16::try_from(from.u32()?).map_err(|_| broken("no such port"))?,
                 socket: from.bytes()?,
             },
-            13 => Self::Finish { uid: from.u32()?, gid: from.u32()?, paths: from.list()? },
+            13 => Self::Finish,
             _ => return Err(broken("no such request")),
         })
     }

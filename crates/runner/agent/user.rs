@@ -1,5 +1,6 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use crate::linux::{self, Identity};
@@ -43,7 +44,9 @@ impl StepUser {
         };
         let login = found.as_ref().and_then(|fields| fields.first()).copied().unwrap_or_default();
         let member = |fields: &Vec<&str>| fields.get(3).is_some_and(|all| all.split(',').any(|one| one == login));
-        let extra = lines(&groups).filter(member).filter_map(|fields| number(&fields, 2)).collect();
+        let mut extra: Vec<u32> = lines(&groups).filter(member).filter_map(|fields| number(&fields, 2)).collect();
+        // A socket of the host's engine that was mounted is there to be used, whatever number its group has here.
+        extra.extend(std::fs::metadata("/var/run/docker.sock").map(|socket| socket.gid()));
         let home = found.as_ref().and_then(|fields| fields.get(5)).copied().filter(|home| !home.is_empty());
         let home = home.unwrap_or(if uid == 0 { "/root" } else { "/" }).as_bytes().to_vec();
         let own = linux::own_identity();

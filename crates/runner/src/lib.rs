@@ -1,9 +1,26 @@
 //! Executes one job: on the host or in Docker. Never decides what is next.
 
+mod checkout;
+mod circleci;
 mod config;
+mod depot;
+mod exec;
+mod github;
+mod job;
+mod linux;
+mod log;
+mod place;
+#[path = "../agent/protocol.rs"]
+#[allow(dead_code, reason = "each side uses its half")]
+mod protocol;
 mod runner;
+mod session;
 mod support;
+mod sweep;
 
+pub use circleci::{JUnitError, TestReport, parse_junit};
 pub use config::{CancelGrace, ChosenExecutor, ExecutorChoice, ExecutorKind, ImageMap, RunnerConfig};
+pub use github::{FileCommandError, parse_file_commands};
+pub use job::SET_UP;
 pub use runner::{Runner, RunnerError, Swept};
 pub use support::unsupported;

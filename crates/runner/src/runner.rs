@@ -1,12 +1,23 @@
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use sluice_docker::{Engine, NoEngine};
-use sluice_model::{Conclusion, RunId};
+use sluice_model::RunId;
 use sluice_wire::{JobEvent, JobOrder, JobReport};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{ChosenExecutor, ExecutorChoice, ExecutorKind, RunnerConfig};
+use crate::depot::Depot;
+use crate::job;
+use crate::log::JobLog;
+use crate::place::Making;
+use crate::sweep::{self, Home};
+
+/// The step agent, built beside this crate for this machine's architecture.
+const STEP_AGENT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/step-agent"));
 
 /// Executes jobs, as many at once as it is asked to. Cheap to clone.
 #[derive(Clone)]
@@ -18,6 +29,9 @@ struct Shared {
     config: RunnerConfig,
     chosen: ChosenExecutor,
     engine: Option<Engine>,
+    home: Home,
+    agent: PathBuf,
+    next_job: AtomicU64,
 }
 
 /// Why there is no runner.
@@ -36,16 +50,24 @@ pub enum RunnerError {
 pub struct Swept {
     pub containers: usize,
     pub networks: usize,
-    pub volumes: usize,
     pub processes: usize,
     pub folders: usize,
 }
 
 impl Runner {
     /// Chooses the executor (which asks the engine once) and makes the runner's folder.
-    pub async fn new(config: RunnerConfig) -> Result<Self, RunnerError> {
+    pub async fn new(mut config: RunnerConfig) -> Result<Self, RunnerError> {
         let (chosen, engine) = choose(config.executor).await?;
-        Ok(Self { shared: Arc::new(Shared { config, chosen, engine }) })
+        let shown = config.data_dir.display().to_string();
+        let in_folder = |error| RunnerError::Folder { path: shown.clone(), error };
+        std::fs::create_dir_all(&config.data_dir).map_err(in_folder)?;
+        // Engines and other processes are told of paths below it, so it has to mean the same everywhere.
+        config.data_dir = config.data_dir.canonicalize().map_err(in_folder)?;
+        let home = Home::make(&config.data_dir.join("runner")).map_err(in_folder)?;
+        let agent = home.folder.join("step-agent");
+        write_program(&agent).map_err(in_folder)?;
+        let next_job = AtomicU64::new(1);
+        Ok(Self { shared: Arc::new(Shared { config, chosen, engine, home, agent, next_job }) })
     }
 
     /// Which executor jobs run in, and why.
@@ -63,26 +85,60 @@ impl Runner {
         events: mpsc::Sender<JobEvent>,
         cancel: CancellationToken,
     ) -> JobReport {
-        let _ = (order, events, cancel, &self.shared.config, &self.shared.engine);
-        JobReport {
-            conclusion: Conclusion::Failure,
-            outputs: Default::default(),
-            problem: Some("the runner executes nothing yet".to_owned()),
-            failed_tests: Vec::new(),
-        }
+        let shared = &self.shared;
+        let log = JobLog::new(events, job::secrets(&order));
+        let number = shared.next_job.fetch_add(1, Ordering::Relaxed);
+        let making = Making {
+            config: &shared.config,
+            engine: shared.engine.as_ref(),
+            agent: shared.agent.clone(),
+            owner: &shared.home.owner,
+            process: &shared.home.process,
+            job: format!("{}/{}/{}", order.run, order.instance, order.attempt),
+            folder: shared.home.folder.join(number.to_string()),
+            log: &log,
+        };
+        let repository = &order.trigger.repository;
+        let depot = Depot::new(&self.depot_folder(), order.run, repository, &order.instance, order.attempt);
+        job::run(&making, &order, depot, cancel).await
     }
 
-    /// Removes what a process that was killed has left of this data folder: containers, networks, volumes,
-    /// processes, workspaces. Called at start, before the first job.
+    /// Removes what a process that was killed has left of this data folder: containers, networks, processes,
+    /// workspaces. Called at start, before the first job; what other living runners have is left alone.
     pub async fn sweep(&self) -> Result<Swept, RunnerError> {
-        Ok(Swept::default())
+        let root = self.root();
+        let swept = sweep::sweep(&root, &self.shared.home, self.shared.engine.as_ref()).await;
+        swept.map_err(|error| RunnerError::Folder { path: root.display().to_string(), error })
+    }
+
+    /// Where the files of a run's artifacts are: a folder a name, which is there when there are any.
+    pub fn artifacts_folder(&self, run: RunId) -> PathBuf {
+        Depot::folder_of_run(&self.depot_folder(), run).join("artifacts")
     }
 
     /// Removes the workspace layers and artifacts of a run that nobody will ask for again. Caches stay.
     pub fn forget(&self, run: RunId) -> Result<(), RunnerError> {
-        let _ = run;
-        Ok(())
+        let folder = Depot::folder_of_run(&self.depot_folder(), run);
+        match std::fs::remove_dir_all(&folder) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(RunnerError::Folder { path: folder.display().to_string(), error })
+            }
+            _ => Ok(()),
+        }
     }
+
+    fn root(&self) -> PathBuf {
+        self.shared.config.data_dir.join("runner")
+    }
+
+    fn depot_folder(&self) -> PathBuf {
+        self.root().join("depot")
+    }
+}
+
+fn write_program(path: &Path) -> std::io::Result<()> {
+    std::fs::write(path, STEP_AGENT)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755))
 }
 
 async fn choose(choice: ExecutorChoice) -> Result<(ChosenExecutor, Option<Engine>), RunnerError> {

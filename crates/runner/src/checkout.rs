@@ -1,0 +1,176 @@
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use base64::Engine as _;
+use sluice_model::Trigger;
+use sluice_plan::Dialect;
+use sluice_wire::{JobOrder, SourceTree};
+use tokio::process::Command;
+
+use crate::depot::{Depot, DepotError};
+use crate::place::Place;
+
+/// What to check out, and where to.
+#[derive(Debug, Clone)]
+pub struct Checkout {
+    /// As steps call it.
+    pub target: String,
+    /// None: all history.
+    pub depth: Option<u32>,
+    /// A branch, tag or commit instead of the trigger's.
+    pub git_ref: Option<String>,
+    pub tags: bool,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum CheckoutError {
+    #[error("`git {command}` failed: {said}")]
+    Git { command: String, said: String },
+    #[error("git could not be started: {0}. Install git on the machine that runs jobs")]
+    NoGit(std::io::Error),
+    #[error("{path}: {error}", path = path.display())]
+    File { path: PathBuf, error: std::io::Error },
+    #[error(transparent)]
+    Depot(#[from] DepotError),
+}
+
+/// Checks the commit out, and leaves branch and remote as the service does.
+///
+/// Git runs on this machine, for an image need not have it. For a container it runs in a folder that steps cannot
+/// reach (a hook or a link that a step left would lead it out of the container), and the result is sent in.
+pub async fn checkout(place: &Place, order: &JobOrder, wanted: &Checkout) -> Result<String, CheckoutError> {
+    let private = place.layout.folder.join(format!("checkout-{:016x}", rand::random::<u64>()));
+    let direct = (!place.is_container).then(|| PathBuf::from(&wanted.target));
+    let folder = direct.clone().unwrap_or_else(|| private.clone());
+    std::fs::create_dir_all(&folder).map_err(|error| CheckoutError::File { path: folder.clone(), error })?;
+    let git =
+        Git { folder: &folder, config: configuration(place)?, authorization: authorization(&order.source) };
+    let line = fetch(&git, order, wanted).await?;
+    if direct.is_none() {
+        Depot::transfer(place, &private, &wanted.target).await?;
+        let _ = tokio::fs::remove_dir_all(&private).await;
+    }
+    Ok(line)
+}
+
+async fn fetch(git: &Git<'_>, order: &JobOrder, wanted: &Checkout) -> Result<String, CheckoutError> {
+    let trigger = &order.trigger;
+    let (address, snapshot) = match &order.source {
+        SourceTree::Bare { path } => (format!("file://{}", path.display()), None),
+        SourceTree::WorkingTree { path, snapshot } => (format!("file://{}", path.display()), Some(snapshot)),
+        SourceTree::Remote { url, .. } => (url.clone(), None),
+    };
+    let other_ref = wanted.git_ref.as_deref().filter(|git_ref| !git_ref.is_empty());
+    let is_triggers = other_ref.is_none_or(|git_ref| names_trigger(git_ref, trigger));
+    if !git.folder.join(".git").exists() {
+        git.run(&["init", "-q"]).await?;
+        git.run(&["remote", "add", "origin", &remote_url(order, &address)]).await?;
+    }
+    let depth = wanted.depth.map(|depth| format!("--depth={depth}"));
+    let mut arguments = vec!["fetch", "-q", "--no-recurse-submodules", "--force"];
+    arguments.extend(depth.as_deref());
+    arguments.push(if wanted.tags { "--tags" } else { "--no-tags" });
+    arguments.push(&address);
+    if is_triggers {
+        let commit = snapshot.map_or(trigger.sha.as_str(), String::as_str);
+        let all = wanted.depth.is_none().then_some("+refs/heads/*:refs/remotes/origin/*");
+        let mut with_all = arguments.clone();
+        with_all.push(commit);
+        with_all.extend(all);
+        git.run(&with_all).await?;
+        place_head(git, trigger, commit).await?;
+        if snapshot.is_some() {
+            // The changes of the working tree are what differs from the commit, as they are for who made them.
+            git.run(&["reset", "-q", trigger.sha.as_str()]).await?;
+        }
+        return Ok(format!("Checked out {} at {}", trigger.ref_name(), trigger.sha));
+    }
+    let other = other_ref.unwrap_or_default();
+    let fetched = format!("+{other}:refs/sluice/checkout");
+    arguments.push(&fetched);
+    git.run(&arguments).await?;
+    git.run(&["checkout", "-q", "--force", "--detach", "refs/sluice/checkout"]).await?;
+    Ok(format!("Checked out {other}"))
+}
+
+/// Both services leave a branch checked out under its name, and a tag or a pull request with HEAD detached.
+async fn place_head(git: &Git<'_>, trigger: &Trigger, commit: &str) -> Result<(), CheckoutError> {
+    match trigger.branch() {
+        Some(branch) => {
+            git.run(&["update-ref", &format!("refs/remotes/origin/{branch}"), trigger.sha.as_str()]).await?;
+            git.run(&["checkout", "-q", "--force", "--no-track", "-B", branch, commit]).await
+        }
+        None => {
+            if let Some(tag) = trigger.tag() {
+                git.run(&["update-ref", &format!("refs/tags/{tag}"), trigger.sha.as_str()]).await?;
+            }
+            git.run(&["checkout", "-q", "--force", "--detach", commit]).await
+        }
+    }
+}
+
+fn names_trigger(git_ref: &str, trigger: &Trigger) -> bool {
+    git_ref == trigger.sha.as_str() || git_ref == trigger.git_ref || git_ref == trigger.ref_name()
+}
+
+/// What `origin` is: an address that means something to the steps, where there is one.
+fn remote_url(order: &JobOrder, address: &str) -> String {
+    match (&order.server, order.dialect) {
+        (Some(server), Dialect::Github | Dialect::Circleci) => {
+            format!("{}/{}.git", server.url.trim_end_matches('/'), order.trigger.repository)
+        }
+        (None, _) => address.to_owned(),
+    }
+}
+
+/// A configuration of its own: neither the user's nor the machine's has a say, and any folder's owner is accepted.
+fn configuration(place: &Place) -> Result<PathBuf, CheckoutError> {
+    let path = place.layout.folder.join("gitconfig");
+    let content = "[safe]\n\tdirectory = *\n[protocol]\n\tversion = 2\n[uploadpack]\n\tallowAnySHA1InWant = true\n\
+                   [advice]\n\tdetachedHead = false\n[init]\n\tdefaultBranch = main\n[core]\n\thooksPath = /dev/null\n";
+    std::fs::write(&path, content).map_err(|error| CheckoutError::File { path: path.clone(), error })?;
+    Ok(path)
+}
+
+fn authorization(source: &SourceTree) -> Option<String> {
+    let SourceTree::Remote { token, .. } = source else { return None };
+    let pair = format!("x-access-token:{}", token.expose());
+    Some(format!("Authorization: Basic {}", base64::engine::general_purpose::STANDARD.encode(pair)))
+}
+
+struct Git<'a> {
+    folder: &'a Path,
+    config: PathBuf,
+    authorization: Option<String>,
+}
+
+impl Git<'_> {
+    async fn run(&self, arguments: &[&str]) -> Result<(), CheckoutError> {
+        let mut command = Command::new("git");
+        command
+            .arg("-C")
+            .arg(self.folder)
+            .args(arguments)
+            .env("GIT_CONFIG_GLOBAL", &self.config)
+            .env("GIT_CONFIG_NOSYSTEM", "1")
+            .env("GIT_TERMINAL_PROMPT", "0")
+            .env_remove("GIT_DIR")
+            .env_remove("GIT_WORK_TREE")
+            .env_remove("GIT_INDEX_FILE")
+            .stdin(Stdio::null())
+            .kill_on_drop(true);
+        if let Some(header) = &self.authorization {
+            // By the environment, for arguments are seen by every process of the machine.
+            command
+                .env("GIT_CONFIG_COUNT", "1")
+                .env("GIT_CONFIG_KEY_0", "http.extraHeader")
+                .env("GIT_CONFIG_VALUE_0", header);
+        }
+        let output = command.output().await.map_err(CheckoutError::NoGit)?;
+        if output.status.success() {
+            return Ok(());
+        }
+        let said = String::from_utf8_lossy(&output.stderr).trim().replace('\n', "; ");
+        Err(CheckoutError::Git { command: arguments.first().copied().unwrap_or_default().to_owned(), said })
+    }
+}

@@ -1,0 +1,288 @@
+use std::io;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+use sluice_model::{InstanceId, RepositoryName, RunId};
+
+use super::{ArchiveReader, ArchiveWriter, FolderWriter, Walk};
+use crate::place::Place;
+use crate::session::{Session, SessionError};
+
+/// The most files that one workspace layer, artifact or cache holds.
+pub(super) const ENTRIES_LIMIT: u64 = 500_000;
+/// The most bytes that one workspace layer, artifact or cache holds before compression.
+pub(super) const BYTES_LIMIT: u64 = 16 << 30;
+/// The longest key of a cache; GitHub's limit.
+const KEY_LIMIT: usize = 512;
+
+/// The folder of one run's workspaces and artifacts and of its repository's caches, as one job uses it.
+#[derive(Debug, Clone)]
+pub struct Depot {
+    run_folder: PathBuf,
+    caches: PathBuf,
+    instance: String,
+    attempt: u32,
+}
+
+/// How much was put in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Stored {
+    pub files: u64,
+    pub size_bytes: u64,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum DepotError {
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    #[error("{path}: {error}", path = path.display())]
+    File { path: PathBuf, error: io::Error },
+    #[error("{0}")]
+    Refused(String),
+}
+
+impl Depot {
+    pub fn new(
+        root: &Path,
+        run: RunId,
+        repository: &RepositoryName,
+        instance: &InstanceId,
+        attempt: u32,
+    ) -> Self {
+        Self {
+            run_folder: Self::folder_of_run(root, run),
+            caches: root.join("caches").join(repository.owner()).join(repository.name()),
+            instance: safe_name(&instance.to_string()),
+            attempt,
+        }
+    }
+
+    pub fn folder_of_run(root: &Path, run: RunId) -> PathBuf {
+        root.join("runs").join(run.to_string())
+    }
+
+    /// Adds a layer to the run's workspace: what the patterns match below `root`.
+    pub async fn persist(
+        &self,
+        session: &Session,
+        root: &str,
+        patterns: &[String],
+    ) -> Result<Stored, DepotError> {
+        let folder = self.run_folder.join("workspace");
+        // By time, for layers are laid on one another in the order in which jobs made them.
+        let name = format!("{:020}--{}--{}.layer", crate::log::now().0, self.instance, self.attempt);
+        self.pack(session, root, patterns, &folder.join(name)).await
+    }
+
+    /// Lays every layer of the run's workspace below `at`, in order. The number of layers.
+    pub async fn attach(&self, session: &Session, at: &str) -> Result<usize, DepotError> {
+        let layers = self.layers()?;
+        for layer in &layers {
+            self.unpack(session, layer, at).await?;
+        }
+        Ok(layers.len())
+    }
+
+    /// Layers in order, of each job those of its last attempt only.
+    fn layers(&self) -> Result<Vec<PathBuf>, DepotError> {
+        let mut layers: Vec<(String, String, u32)> = Vec::new();
+        for name in names(&self.run_folder.join("workspace"))? {
+            let Some(stem) = name.strip_suffix(".layer") else { continue };
+            let mut parts = stem.splitn(2, "--");
+            let (Some(_), Some(rest)) = (parts.next(), parts.next()) else { continue };
+            let Some((instance, attempt)) = rest.rsplit_once("--") else { continue };
+            layers.push((name.clone(), instance.to_owned(), attempt.parse().unwrap_or(0)));
+        }
+        let last =
+            |instance: &str| layers.iter().filter(|layer| layer.1 == instance).map(|layer| layer.2).max();
+        let kept = layers.iter().filter(|layer| last(&layer.1) == Some(layer.2));
+        Ok(kept.map(|layer| self.run_folder.join("workspace").join(&layer.0)).collect())
+    }
+
+    /// Stores files for people, and for other jobs of the run, below `artifacts/<name>/`.
+    pub async fn store_artifact(
+        &self,
+        session: &Session,
+        name: &str,
+        root: &str,
+        patterns: &[String],
+    ) -> Result<Stored, DepotError> {
+        let target = self.artifact(name);
+        let part = target.with_extension(format!("part-{:016x}", rand::random::<u64>()));
+        let mut writer = FolderWriter::new(part.clone());
+        let packed = session.pack(root, patterns, |piece| writer.take(piece)).await;
+        let stored = writer.finish();
+        if packed.is_err() || stored.files == 0 {
+            let _ = std::fs::remove_dir_all(&part);
+            packed?;
+            return Ok(stored);
+        }
+        merge(&part, &target).map_err(|error| DepotError::File { path: target, error })?;
+        Ok(stored)
+    }
+
+    /// The folder of an artifact; it may not be there.
+    pub fn artifact(&self, name: &str) -> PathBuf {
+        self.run_folder.join("artifacts").join(safe_name(name))
+    }
+
+    /// The names of the run's artifacts, in order.
+    pub fn artifacts(&self) -> Result<Vec<String>, DepotError> {
+        let mut found = names(&self.run_folder.join("artifacts"))?;
+        found.retain(|name| !name.contains(".part-"));
+        Ok(found)
+    }
+
+    /// Puts an artifact's files below `at`.
+    pub async fn fetch_artifact(&self, session: &Session, name: &str, at: &str) -> Result<bool, DepotError> {
+        let folder = self.artifact(name);
+        if !folder.is_dir() {
+            return Ok(false);
+        }
+        let mut walk =
+            Walk::new(&folder).map_err(|error| DepotError::File { path: folder.clone(), error })?;
+        session.unpack(at, || walk.next()).await?;
+        Ok(true)
+    }
+
+    /// Whether a cache of exactly this key is there. Caches never change.
+    pub fn has_cache(&self, key: &str) -> bool {
+        self.cache_file(key).is_file()
+    }
+
+    /// Saves paths under a key. Each keeps its name below the place's root, so that it goes back to where it was.
+    pub async fn save_cache(
+        &self,
+        place: &Place,
+        key: &str,
+        paths: &[String],
+    ) -> Result<Option<Stored>, DepotError> {
+        if key.is_empty() || key.len() > KEY_LIMIT {
+            return Err(DepotError::Refused(format!(
+                "a cache key is 1 to {KEY_LIMIT} bytes long, not {}",
+                key.len()
+            )));
+        }
+        if self.has_cache(key) {
+            return Ok(None);
+        }
+        let target = self.cache_file(key);
+        let root = place.root();
+        let below = |path: &String| match path.strip_prefix(&root) {
+            Some(below) => Ok(below.trim_start_matches('/').to_owned()),
+            None => Err(DepotError::Refused(format!(
+                "{path} is not below {root}, and a cache holds nothing else"
+            ))),
+        };
+        let patterns = paths.iter().map(below).collect::<Result<Vec<_>, _>>()?;
+        let stored = self.pack(&place.session, &root, &patterns, &target).await?;
+        // Last, for a cache is there when its key is.
+        let write = std::fs::write(target.with_extension("key"), key);
+        write.map_err(|error| DepotError::File { path: target, error })?;
+        Ok(Some(stored))
+    }
+
+    /// The key of the cache to restore: exactly the first of `keys`, else the newest that begins with one of them, in
+    /// their order.
+    pub fn find_cache(&self, keys: &[String]) -> Result<Option<String>, DepotError> {
+        let mut known: Vec<(std::time::SystemTime, String)> = Vec::new();
+        for name in names(&self.caches)? {
+            let path = self.caches.join(&name);
+            if path.extension().is_some_and(|extension| extension == "key") {
+                let text = std::fs::read_to_string(&path);
+                let key = text.map_err(|error| DepotError::File { path: path.clone(), error })?;
+                let modified = std::fs::metadata(&path).and_then(|seen| seen.modified());
+                known.push((modified.unwrap_or(std::time::UNIX_EPOCH), key));
+            }
+        }
+        known.sort();
+        for key in keys {
+            if let Some((_, exact)) = known.iter().find(|(_, known)| known == key) {
+                return Ok(Some(exact.clone()));
+            }
+            if let Some((_, newest)) = known.iter().rev().find(|(_, known)| known.starts_with(key.as_str())) {
+                return Ok(Some(newest.clone()));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Puts a cache's files back to where they were.
+    pub async fn restore_cache(&self, place: &Place, key: &str) -> Result<(), DepotError> {
+        self.unpack(&place.session, &self.cache_file(key), &place.root()).await
+    }
+
+    fn cache_file(&self, key: &str) -> PathBuf {
+        self.caches.join(format!("{}.cache", crate::github::hex(&Sha256::digest(key.as_bytes()))))
+    }
+
+    async fn pack(
+        &self,
+        session: &Session,
+        root: &str,
+        patterns: &[String],
+        target: &Path,
+    ) -> Result<Stored, DepotError> {
+        let failed = |error| DepotError::File { path: target.to_owned(), error };
+        let mut writer = ArchiveWriter::create(target).map_err(failed)?;
+        session.pack(root, patterns, |piece| writer.take(piece)).await?;
+        writer.finish().map_err(failed)
+    }
+
+    async fn unpack(&self, session: &Session, archive: &Path, at: &str) -> Result<(), DepotError> {
+        let opened = ArchiveReader::open(archive);
+        let mut reader = opened.map_err(|error| DepotError::File { path: archive.to_owned(), error })?;
+        Ok(session.unpack(at, || reader.next()).await?)
+    }
+
+    /// Puts a private folder of the runner into the place.
+    pub async fn transfer(place: &Place, from: &Path, to: &str) -> Result<(), DepotError> {
+        let walked = Walk::new(from);
+        let mut walk = walked.map_err(|error| DepotError::File { path: from.to_owned(), error })?;
+        Ok(place.session.unpack(to, || walk.next()).await?)
+    }
+}
+
+/// Names in a folder, in order; none where there is no folder.
+fn names(folder: &Path) -> Result<Vec<String>, DepotError> {
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(DepotError::File { path: folder.to_owned(), error }),
+    };
+    let mut names: Vec<String> =
+        entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    names.sort();
+    Ok(names)
+}
+
+/// Moves the files of `from` into `to`, which may be there already; a file of the same name is replaced.
+fn merge(from: &Path, to: &Path) -> io::Result<()> {
+    if !to.exists() {
+        return std::fs::rename(from, to);
+    }
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        match entry.file_type()?.is_dir() && target.is_dir() {
+            true => merge(&entry.path(), &target)?,
+            false => std::fs::rename(entry.path(), &target)?,
+        }
+    }
+    std::fs::remove_dir_all(from)
+}
+
+/// A name as one component of a path: a job's may hold `/`.
+fn safe_name(name: &str) -> String {
+    let mut safe = String::with_capacity(name.len());
+    for byte in name.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'_' | b' ' | b'+' | b'@' | b'-' => {
+                safe.push(char::from(byte))
+            }
+            b'.' if !safe.is_empty() => safe.push('.'),
+            other => safe.push_str(&format!("%{other:02X}")),
+        }
+    }
+    safe
+}

@@ -1,0 +1,214 @@
+use sluice_wire::Level;
+
+use crate::log::LineVerdict;
+
+/// What a step's commands on standard output ask for (GitHub, "Workflow commands").
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    Mask(String),
+    Annotate { level: Level, message: String, file: Option<String>, line: Option<u32> },
+    Output { name: String, value: String },
+    State { name: String, value: String },
+}
+
+/// Reads the commands of one step.
+#[derive(Debug, Default)]
+pub struct Commands {
+    /// `::stop-commands::TOKEN` was seen, and `::TOKEN::` not yet.
+    stopped_by: Option<String>,
+    /// `::debug::` lines are shown: the secret or variable ACTIONS_STEP_DEBUG is true.
+    shows_debug: bool,
+}
+
+impl Commands {
+    pub fn new(shows_debug: bool) -> Self {
+        Self { stopped_by: None, shows_debug }
+    }
+
+    /// What to show of a line, and what it asks for.
+    pub fn judge(&mut self, line: &str) -> (LineVerdict, Option<Effect>) {
+        let Some(command) = Command::parse(line) else { return (LineVerdict::Show, None) };
+        if let Some(token) = &self.stopped_by {
+            if command.name.eq_ignore_ascii_case(token) {
+                self.stopped_by = None;
+            }
+            return (LineVerdict::Show, None);
+        }
+        let shown = |prefix: &str| LineVerdict::ShowAs(format!("{prefix}{}", command.message));
+        match command.name.to_ascii_lowercase().as_str() {
+            "add-mask" if command.message.trim().is_empty() => (
+                LineVerdict::ShowAs(
+                    "##[warning]Can't add secret mask for empty string in ##[add-mask] command.".to_owned(),
+                ),
+                None,
+            ),
+            "add-mask" => {
+                (LineVerdict::ShowAs("::add-mask::***".to_owned()), Some(Effect::Mask(command.message)))
+            }
+            "group" => (shown("##[group]"), None),
+            "endgroup" => (LineVerdict::ShowAs("##[endgroup]".to_owned()), None),
+            "error" => (shown("##[error]"), Some(command.annotation(Level::Error))),
+            "warning" => (shown("##[warning]"), Some(command.annotation(Level::Warning))),
+            "notice" => (shown("##[notice]"), Some(command.annotation(Level::Notice))),
+            "debug" if self.shows_debug => (shown("##[debug]"), None),
+            "debug" => (LineVerdict::Hide, None),
+            "echo" => (LineVerdict::Hide, None),
+            "stop-commands" if command.message.is_empty() => (LineVerdict::Show, None),
+            "stop-commands" => {
+                self.stopped_by = Some(command.message);
+                (LineVerdict::Show, None)
+            }
+            // Deprecated by GitHub, and still obeyed.
+            "set-output" => match command.property("name") {
+                Some(name) => (LineVerdict::Hide, Some(Effect::Output { name, value: command.message })),
+                None => (disabled("set-output", "it needs a name"), None),
+            },
+            "save-state" => match command.property("name") {
+                Some(name) => (LineVerdict::Hide, Some(Effect::State { name, value: command.message })),
+                None => (disabled("save-state", "it needs a name"), None),
+            },
+            name @ ("set-env" | "add-path") => {
+                let file = if name == "set-env" { "GITHUB_ENV" } else { "GITHUB_PATH" };
+                let reason =
+                    format!("it is disabled, for any output could hold it; write to the file in ${file}");
+                let annotation = Effect::Annotate {
+                    level: Level::Error,
+                    message: format!("The `{name}` command is not obeyed: {reason}"),
+                    file: None,
+                    line: None,
+                };
+                (disabled(name, &reason), Some(annotation))
+            }
+            // Problem matchers change no outcome; what they would mark is still in the log.
+            "add-matcher" | "remove-matcher" => (LineVerdict::Show, None),
+            _ => (LineVerdict::Show, None),
+        }
+    }
+}
+
+fn disabled(name: &str, reason: &str) -> LineVerdict {
+    LineVerdict::ShowAs(format!("##[error]The `{name}` command is not obeyed: {reason}"))
+}
+
+struct Command {
+    name: String,
+    properties: Vec<(String, String)>,
+    message: String,
+}
+
+impl Command {
+    /// `::name key=value,key=value::message`, after blanks; or the older `##[name key=value;]message` anywhere.
+    fn parse(line: &str) -> Option<Self> {
+        let start = line.trim_start();
+        if let Some(after) = start.strip_prefix("::") {
+            let (head, message) = after.split_once("::")?;
+            return Self::of(
+                head,
+                message,
+                ',',
+                &[("%0D", "\r"), ("%0A", "\n"), ("%3A", ":"), ("%2C", ","), ("%25", "%")],
+            );
+        }
+        let (_, after) = line.split_once("##[")?;
+        let (head, message) = after.split_once(']')?;
+        Self::of(
+            head,
+            message,
+            ';',
+            &[("%3B", ";"), ("%0D", "\r"), ("%0A", "\n"), ("%5D", "]"), ("%25", "%")],
+        )
+    }
+
+    fn of(head: &str, message: &str, separator: char, escapes: &[(&str, &str)]) -> Option<Self> {
+        let (name, properties) = head.split_once(' ').unwrap_or((head, ""));
+        if name.is_empty() || name.contains(char::is_whitespace) {
+            return None;
+        }
+        let pair = |pair: &str| {
+            let (key, value) = pair.split_once('=')?;
+            (!value.is_empty()).then(|| (key.trim().to_owned(), unescape(value, escapes)))
+        };
+        let properties = properties.split(separator).filter_map(pair).collect();
+        let message_escapes = [("%0D", "\r"), ("%0A", "\n"), ("%25", "%")];
+        let message = unescape(message, if separator == ',' { &message_escapes } else { escapes });
+        Some(Self { name: name.to_owned(), properties, message })
+    }
+
+    fn property(&self, key: &str) -> Option<String> {
+        let found = self.properties.iter().find(|(name, _)| name.eq_ignore_ascii_case(key));
+        found.map(|(_, value)| value.clone())
+    }
+
+    fn annotation(&self, level: Level) -> Effect {
+        Effect::Annotate {
+            level,
+            message: self.message.clone(),
+            file: self.property("file"),
+            line: self.property("line").and_then(|line| line.parse().ok()),
+        }
+    }
+}
+
+/// `%25` comes last, so that `%2525` is unescaped once.
+fn unescape(text: &str, escapes: &[(&str, &str)]) -> String {
+    escapes.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(commands: &mut Commands, line: &str) -> String {
+        match commands.judge(line).0 {
+            LineVerdict::Show => line.to_owned(),
+            LineVerdict::ShowAs(text) => text,
+            LineVerdict::Hide => String::new(),
+        }
+    }
+
+    fn effect(line: &str) -> Option<Effect> {
+        Commands::default().judge(line).1
+    }
+
+    #[test]
+    fn commands_are_read() {
+        assert_eq!(effect("  ::add-mask::s3cret"), Some(Effect::Mask("s3cret".to_owned())));
+        assert_eq!(
+            effect("::error file=src/a.rs,line=7,title=x::two%0Alines 100%25"),
+            Some(Effect::Annotate {
+                level: Level::Error,
+                message: "two\nlines 100%".to_owned(),
+                file: Some("src/a.rs".to_owned()),
+                line: Some(7)
+            })
+        );
+        let output = Effect::Output { name: "a".to_owned(), value: "b".to_owned() };
+        assert_eq!(effect("::set-output name=a::b"), Some(output));
+        assert_eq!(effect("a ::error::no command"), None);
+        assert_eq!(effect("::unknown::x"), None);
+        assert_eq!(shown(&mut Commands::default(), "::group::Build"), "##[group]Build");
+        assert_eq!(shown(&mut Commands::default(), "::debug::x"), "");
+        assert_eq!(shown(&mut Commands::new(true), "::debug::x"), "##[debug]x");
+    }
+
+    #[test]
+    fn environment_by_standard_output_is_refused() {
+        for line in ["::set-env name=A::b", "::add-path::/x", "##[set-env name=A;]b"] {
+            let shown = shown(&mut Commands::default(), line);
+            assert!(shown.starts_with("##[error]") && shown.contains("GITHUB_"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn commands_can_be_stopped_for_a_while() {
+        let mut commands = Commands::default();
+        for (line, want) in [
+            ("::stop-commands::tok", "::stop-commands::tok"),
+            ("::warning::x", "::warning::x"),
+            ("::tok::", "::tok::"),
+            ("::warning::x", "##[warning]x"),
+        ] {
+            assert_eq!(shown(&mut commands, line), want);
+        }
+    }
+}

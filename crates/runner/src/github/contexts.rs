@@ -1,0 +1,277 @@
+use std::borrow::Cow;
+use std::path::PathBuf;
+
+use sluice_expression::{Context, Expression, StatusFunction, Template, Value};
+use sluice_model::Conclusion;
+use sluice_plan::{EnvEntry, Late, StepCondition};
+use sluice_wire::JobOrder;
+
+use super::hash_files::hash_files;
+use crate::place::Place;
+
+/// The contexts of one job: what `${{ }}` in it may name.
+pub struct Contexts {
+    values: Vec<(&'static str, Value)>,
+    /// How the job stands: `success()` and its sisters ask for it.
+    pub status: Conclusion,
+    /// `hashFiles` looks below it; none before the job has a place.
+    workspace: Option<PathBuf>,
+}
+
+impl Contexts {
+    /// The contexts before the job has a place: no `runner`, `job` or `steps` yet.
+    pub fn of_order(order: &JobOrder) -> Self {
+        let secrets = order.secrets.iter().map(|(name, secret)| (name.clone(), secret.expose().into()));
+        let needs = order.needs.iter().map(|(job, need)| {
+            let outputs = need.outputs.iter().map(|(name, value)| (name.clone(), value.as_str().into()));
+            let value = [("result", need.result.as_str().into()), ("outputs", Value::object(outputs))];
+            (job.to_string(), Value::object(value))
+        });
+        let vars = order.vars.iter().map(|(name, value)| (name.clone(), value.as_str().into()));
+        let values = vec![
+            ("github", github(order)),
+            ("env", Value::Object(Vec::new())),
+            ("job", Value::object([("status", "success".into())])),
+            ("steps", Value::Object(Vec::new())),
+            ("runner", Value::Object(Vec::new())),
+            ("secrets", Value::object(secrets)),
+            ("vars", Value::object(vars)),
+            ("strategy", order.strategy.clone()),
+            ("matrix", order.matrix.clone()),
+            ("needs", Value::object(needs)),
+            ("inputs", order.inputs.clone()),
+        ];
+        Self { values, status: Conclusion::Success, workspace: None }
+    }
+
+    /// Adds what is known once the job has a place.
+    pub fn enter(&mut self, place: &Place) {
+        self.workspace = Some(place.layout.workspace.outside.clone());
+        self.put("github", "workspace", place.layout.workspace.inside("").as_str().into());
+        self.put("github", "event_path", event_path(place).as_str().into());
+        let arch = if cfg!(target_arch = "aarch64") { "ARM64" } else { "X64" };
+        let runner = [
+            ("os", "Linux".into()),
+            ("arch", arch.into()),
+            ("name", "sluice".into()),
+            ("environment", "self-hosted".into()),
+            ("debug", "".into()),
+            ("temp", place.layout.temp.inside.as_str().into()),
+            ("tool_cache", place.layout.tools.inside.as_str().into()),
+        ];
+        self.set("runner", Value::object(runner));
+        if let Some(container) = &place.container {
+            let facts =
+                [("id", container.id.as_str().into()), ("network", container.network.as_str().into())];
+            self.put("job", "container", Value::object(facts));
+        }
+        let services = place.services.iter().map(|service| {
+            let ports =
+                service.ports.iter().map(|(inside, here)| (inside.to_string(), here.to_string().into()));
+            let facts = [
+                ("id", service.id.as_str().into()),
+                ("network", service.network.as_str().into()),
+                ("ports", Value::object(ports)),
+            ];
+            (service.name.clone(), Value::object(facts))
+        });
+        self.put("job", "services", Value::object(services));
+    }
+
+    pub fn set(&mut self, context: &str, value: Value) {
+        if let Some(place) = self.values.iter_mut().find(|(name, _)| *name == context) {
+            place.1 = value;
+        }
+    }
+
+    /// Sets one member of a context that is an object.
+    pub fn put(&mut self, context: &str, key: &str, value: Value) {
+        let found = self.values.iter_mut().find(|(name, _)| *name == context);
+        let Some((_, Value::Object(pairs))) = found else { return };
+        match pairs.iter_mut().find(|(name, _)| name.eq_ignore_ascii_case(key)) {
+            Some(pair) => pair.1 = value,
+            None => pairs.push((key.to_owned(), value)),
+        }
+    }
+
+    pub fn set_env(&mut self, env: &[(String, String)]) {
+        let pairs = env.iter().map(|(name, value)| (name.clone(), value.as_str().into()));
+        self.set("env", Value::object(pairs));
+    }
+
+    pub fn set_status(&mut self, status: Conclusion) {
+        self.status = status;
+        self.put("job", "status", status.as_str().into());
+    }
+
+    pub fn text(&self, template: &Template) -> Result<String, String> {
+        template.evaluate_text(self).map_err(|error| error.to_string())
+    }
+
+    pub fn optional_text(&self, template: Option<&Template>) -> Result<Option<String>, String> {
+        template.map(|template| self.text(template)).transpose()
+    }
+
+    /// Whether a step runs. Without a status function, `if: x` is `success() && (x)`.
+    pub fn holds(&self, condition: &StepCondition) -> Result<bool, String> {
+        let is_success = self.status == Conclusion::Success;
+        match condition {
+            StepCondition::OnSuccess => Ok(is_success),
+            StepCondition::OnFail => Ok(self.status == Conclusion::Failure),
+            StepCondition::Always => Ok(true),
+            StepCondition::Expression(expression) if expression.uses_status_function() || is_success => {
+                self.value(expression).map(|value| value.is_truthy())
+            }
+            StepCondition::Expression(_) => Ok(false),
+        }
+    }
+
+    pub fn value(&self, expression: &Expression) -> Result<Value, String> {
+        expression.evaluate(self).map_err(|error| error.to_string())
+    }
+
+    pub fn late_bool(&self, late: Option<&Late<bool>>) -> Result<bool, String> {
+        match late {
+            None => Ok(false),
+            Some(Late::Known(value)) => Ok(*value),
+            Some(Late::Expression(expression)) => Ok(self.value(expression)?.is_truthy()),
+        }
+    }
+
+    /// Minutes, fractions allowed, as a duration. Not a positive number: none.
+    pub fn late_minutes(&self, late: Option<&Late<f64>>) -> Result<Option<std::time::Duration>, String> {
+        let minutes = match late {
+            None => return Ok(None),
+            Some(Late::Known(minutes)) => *minutes,
+            Some(Late::Expression(expression)) => self.value(expression)?.to_number(),
+        };
+        Ok(std::time::Duration::try_from_secs_f64(minutes * 60.0).ok().filter(|limit| !limit.is_zero()))
+    }
+
+    /// Evaluates `env:` entries on top of `base`. Each sees the ones of the levels before it, not its neighbours.
+    pub fn env(&self, entries: &[EnvEntry]) -> Result<Vec<(String, String)>, String> {
+        let mut env = Vec::new();
+        for entry in entries {
+            match entry {
+                EnvEntry::Set { name, value } => env.push((name.clone(), self.text(value)?)),
+                EnvEntry::All(expression) => match self.value(expression)? {
+                    Value::Object(pairs) => {
+                        env.extend(pairs.into_iter().map(|(name, value)| (name, value.to_text())));
+                    }
+                    Value::Null => (),
+                    other => return Err(format!("`env` is {}, and has to be an object", other.kind())),
+                },
+            }
+        }
+        Ok(env)
+    }
+}
+
+impl Context for Contexts {
+    fn lookup(&self, name: &str) -> Option<Cow<'_, Value>> {
+        let found = self.values.iter().find(|(context, _)| context.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| Cow::Borrowed(value))
+    }
+
+    fn status(&self, function: StatusFunction, _jobs: &[String]) -> Option<bool> {
+        Some(match function {
+            StatusFunction::Success => self.status == Conclusion::Success,
+            StatusFunction::Failure => self.status == Conclusion::Failure,
+            StatusFunction::Cancelled => self.status == Conclusion::Cancelled,
+            StatusFunction::Always => true,
+        })
+    }
+
+    fn hash_files(&self, patterns: &[String]) -> Option<Result<String, String>> {
+        self.workspace.as_ref().map(|workspace| hash_files(workspace, patterns))
+    }
+}
+
+/// Puts `newer` on top of `env`: a name that is there gets the new value, in its old place.
+pub fn overlay(env: &mut Vec<(String, String)>, newer: impl IntoIterator<Item = (String, String)>) {
+    for (name, value) in newer {
+        match env.iter_mut().find(|(old, _)| *old == name) {
+            Some(pair) => pair.1 = value,
+            None => env.push((name, value)),
+        }
+    }
+}
+
+pub fn event_path(place: &Place) -> String {
+    place.layout.temp.inside("_github_workflow/event.json")
+}
+
+/// GitHub's token: the secret of that name, else the job's own token for this server.
+fn token(order: &JobOrder) -> &str {
+    let secret = order.secrets.get("GITHUB_TOKEN").map(sluice_wire::Secret::expose);
+    secret.or(order.server.as_ref().map(|server| server.token.expose())).unwrap_or_default()
+}
+
+fn github(order: &JobOrder) -> Value {
+    let trigger = &order.trigger;
+    let server =
+        order.server.as_ref().map_or("https://github.com", |server| server.url.trim_end_matches('/'));
+    let ref_type = if trigger.tag().is_some() { "tag" } else { "branch" };
+    let workflow_ref = format!("{}/{}@{}", trigger.repository, order.workflow_file, trigger.git_ref);
+    let api_url = format!("{server}/api/v3");
+    let graphql_url = format!("{server}/api/graphql");
+    let run = order.run.to_string();
+    let text = [
+        ("action", "__run"),
+        ("actor", trigger.actor.as_str()),
+        ("triggering_actor", trigger.actor.as_str()),
+        ("api_url", &api_url),
+        ("base_ref", trigger.base_ref.as_deref().unwrap_or_default()),
+        ("event_name", trigger.event.as_str()),
+        ("graphql_url", &graphql_url),
+        ("head_ref", trigger.head_ref.as_deref().unwrap_or_default()),
+        ("job", order.job.id.as_str()),
+        ("ref", &trigger.git_ref),
+        ("ref_name", trigger.ref_name()),
+        ("ref_type", ref_type),
+        ("repository", trigger.repository.as_str()),
+        ("repository_owner", trigger.repository.owner()),
+        ("repositoryUrl", trigger.repository.as_str()),
+        ("retention_days", "90"),
+        ("run_id", &run),
+        ("server_url", server),
+        ("sha", trigger.sha.as_str()),
+        ("token", token(order)),
+        ("workflow", &order.workflow),
+        ("workflow_ref", &workflow_ref),
+        ("workflow_sha", trigger.sha.as_str()),
+        ("secret_source", "Actions"),
+    ];
+    let mut pairs: Vec<(String, Value)> =
+        text.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
+    pairs.push(("run_number".to_owned(), order.run_number.to_string().into()));
+    pairs.push(("run_attempt".to_owned(), order.attempt.to_string().into()));
+    pairs.push(("ref_protected".to_owned(), Value::Bool(false)));
+    pairs.push(("event".to_owned(), serde_json::from_str(&event(order)).unwrap_or_default()));
+    Value::Object(pairs)
+}
+
+/// The event's payload as JSON: what the trigger brought, else what can be said without a forge.
+pub fn event(order: &JobOrder) -> String {
+    let trigger = &order.trigger;
+    if !trigger.payload.is_empty() {
+        return trigger.payload.clone();
+    }
+    let name = trigger.repository.name();
+    serde_json::json!({
+        "ref": trigger.git_ref,
+        "before": trigger.before.as_ref().map_or("0000000000000000000000000000000000000000", |sha| sha.as_str()),
+        "after": trigger.sha.as_str(),
+        "action": trigger.action,
+        "inputs": trigger.inputs,
+        "head_commit": { "id": trigger.sha.as_str(), "message": trigger.subject },
+        "repository": {
+            "name": name,
+            "full_name": trigger.repository.as_str(),
+            "owner": { "login": trigger.repository.owner(), "name": trigger.repository.owner() },
+        },
+        "sender": { "login": trigger.actor.as_str() },
+        "pusher": { "name": trigger.actor.as_str() },
+    })
+    .to_string()
+}

@@ -1,0 +1,16 @@
+//! How a GitHub job runs: contexts, shells, command files, commands on standard output, built-in actions.
+
+mod actions;
+mod commands;
+mod contexts;
+mod environment;
+mod file_commands;
+mod hash_files;
+mod job;
+mod shell;
+
+pub use actions::{BUILT_IN, is_built_in, name_of};
+pub use contexts::{Contexts, overlay};
+pub use file_commands::{FileCommandError, parse_file_commands};
+pub use hash_files::hex;
+pub use job::{prepare, run};

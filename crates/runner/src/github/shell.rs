@@ -1,0 +1,59 @@
+use crate::session::{Session, SessionError};
+
+/// How a script is run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shell {
+    /// Program and arguments, `{0}` standing for the script's path.
+    pub argv: Vec<String>,
+    pub extension: &'static str,
+    /// Put before and after the script.
+    before: &'static str,
+    after: &'static str,
+}
+
+impl Shell {
+    fn new(command: &str, extension: &'static str) -> Self {
+        let argv = command.split_whitespace().map(str::to_owned).collect();
+        Self { argv, extension, before: "", after: "" }
+    }
+
+    /// `shell:` as it is written; none: GitHub's default where there is `bash`, and where there is none.
+    ///
+    /// (GitHub, "Workflow syntax", `jobs.<job_id>.steps[*].shell`.)
+    pub async fn of(shell: Option<&str>, session: &Session) -> Result<Result<Self, String>, SessionError> {
+        let Some(shell) = shell.map(str::trim).filter(|shell| !shell.is_empty()) else {
+            let has_bash = session.find_program("bash").await?.is_some();
+            return Ok(Ok(Self::new(if has_bash { "bash -e {0}" } else { "sh -e {0}" }, "sh")));
+        };
+        Ok(match shell {
+            "bash" => Ok(Self::new("bash --noprofile --norc -eo pipefail {0}", "sh")),
+            "sh" => Ok(Self::new("sh -e {0}", "sh")),
+            "python" => Ok(Self::new("python {0}", "py")),
+            "pwsh" => Ok(Self {
+                argv: vec!["pwsh".to_owned(), "-command".to_owned(), ". '{0}'".to_owned()],
+                extension: "ps1",
+                before: "$ErrorActionPreference = 'stop'\n",
+                after: "\nif ((Test-Path -LiteralPath variable:\\LASTEXITCODE)) { exit $LASTEXITCODE }",
+            }),
+            "cmd" | "powershell" => Err(format!("the shell `{shell}` is of Windows, and this is none")),
+            custom if custom.contains("{0}") => Ok(Self::new(custom, "")),
+            other => Err(format!(
+                "the shell `{other}` is not known: write bash, sh, python or pwsh, or a command with {{0}} for the script"
+            )),
+        })
+    }
+
+    pub fn argv(&self, script: &str) -> Vec<String> {
+        self.argv.iter().map(|word| word.replace("{0}", script)).collect()
+    }
+
+    /// What the script's file holds.
+    pub fn content(&self, script: &str) -> String {
+        format!("{}{script}{}", self.before, self.after)
+    }
+
+    /// As the log shows it: `/usr/bin/bash -e {0}`.
+    pub fn shown(&self) -> String {
+        self.argv.join(" ")
+    }
+}

@@ -1,0 +1,235 @@
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use sluice_model::Conclusion;
+use sluice_plan::{Dialect, StepsJob, Work};
+use sluice_wire::{JobOrder, JobReport, TestCase};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::CancelGrace;
+use crate::depot::Depot;
+use crate::log::JobLog;
+use crate::place::{Making, Place};
+use crate::{circleci, github};
+
+/// The step that making the place is: the first of a job, before the plan's own, which count from 1.
+pub const SET_UP: u32 = 0;
+
+/// GitHub's own limit for a job, in minutes.
+const DEFAULT_TIMEOUT_MIN: f64 = 360.0;
+
+/// One job, as its steps need it.
+pub struct JobRun<'a> {
+    pub order: &'a JobOrder,
+    pub work: &'a StepsJob,
+    pub log: JobLog,
+    pub depot: Depot,
+    /// Fires when the job is cancelled, or its time is over.
+    pub cancel: CancellationToken,
+    pub grace: CancelGrace,
+}
+
+/// How the steps of a job ended.
+#[derive(Debug, Default)]
+pub struct StepsEnded {
+    pub conclusion: Option<Conclusion>,
+    pub outputs: BTreeMap<String, String>,
+    pub failed_tests: Vec<TestCase>,
+    pub problem: Option<String>,
+}
+
+/// Executes a job: makes its place, runs its steps, removes the place.
+pub async fn run(
+    making: &Making<'_>,
+    order: &JobOrder,
+    depot: Depot,
+    cancel: CancellationToken,
+) -> JobReport {
+    let Work::Steps(work) = &order.job.work else {
+        return failed(
+            "the order's job has no steps, so that there is nothing for a runner to do".to_owned(),
+        );
+    };
+    let cancel = cancel.child_token();
+    let log = making.log.clone();
+    let job = JobRun { order, work, log, depot, cancel, grace: making.config.cancel_grace };
+    let is_over = Deadline::watch(&job);
+    let ended = match order.dialect {
+        Dialect::Github => run_github(making, &job).await,
+        Dialect::Circleci => run_circleci(making, &job).await,
+    };
+    let mut report = match ended {
+        Ok(ended) => JobReport {
+            conclusion: ended.conclusion.unwrap_or(Conclusion::Success),
+            outputs: ended.outputs,
+            problem: ended.problem,
+            failed_tests: ended.failed_tests,
+        },
+        Err(problem) => {
+            let problem = job.log.masker().mask_text(&problem);
+            job.log.say(SET_UP, format!("##[error]{problem}")).await;
+            job.log.step_finished(SET_UP, Conclusion::Failure, Conclusion::Failure, None).await;
+            failed(problem)
+        }
+    };
+    if let Some(limit) = is_over.passed() {
+        report.conclusion = Conclusion::Failure;
+        report.problem =
+            Some(format!("the job was stopped: it ran for longer than {} min", limit.as_secs_f64() / 60.0));
+    }
+    report
+}
+
+fn failed(problem: String) -> JobReport {
+    JobReport {
+        conclusion: Conclusion::Failure,
+        outputs: BTreeMap::new(),
+        problem: Some(problem),
+        failed_tests: Vec::new(),
+    }
+}
+
+async fn run_github(making: &Making<'_>, job: &JobRun<'_>) -> Result<StepsEnded, String> {
+    let (mut contexts, wish) = github::prepare(job, making)?;
+    let Some(place) = make_place(making, job, wish, "Set up job").await? else { return Ok(cancelled()) };
+    let ended = github::run(job, &place, &mut contexts).await;
+    place.close().await;
+    Ok(ended)
+}
+
+async fn run_circleci(making: &Making<'_>, job: &JobRun<'_>) -> Result<StepsEnded, String> {
+    let (wish, notes) = circleci::prepare(job, making)?;
+    let Some(place) = make_place(making, job, wish, "Spin up environment").await? else {
+        return Ok(cancelled());
+    };
+    for note in notes {
+        job.log.say(SET_UP, note).await;
+    }
+    let ended = circleci::run(job, &place).await;
+    place.close().await;
+    Ok(ended)
+}
+
+fn cancelled() -> StepsEnded {
+    StepsEnded { conclusion: Some(Conclusion::Cancelled), ..Default::default() }
+}
+
+/// None when the job was cancelled before its place was ready.
+async fn make_place(
+    making: &Making<'_>,
+    job: &JobRun<'_>,
+    wish: crate::place::Wish,
+    name: &str,
+) -> Result<Option<Place>, String> {
+    job.log.prepared(wish.container.as_ref().map_or("host", |container| &container.image)).await;
+    job.log.step_started(SET_UP, name).await;
+    if wish.container.is_none() {
+        job.log.say(SET_UP, "The job runs on the host").await;
+    }
+    let made = tokio::select! {
+        made = Place::make(making, wish) => made.map_err(|error| error.to_string())?,
+        () = job.cancel.cancelled() => {
+            job.log.step_finished(SET_UP, Conclusion::Cancelled, Conclusion::Cancelled, None).await;
+            return Ok(None);
+        }
+    };
+    job.log.step_finished(SET_UP, Conclusion::Success, Conclusion::Success, None).await;
+    Ok(Some(made))
+}
+
+/// Cancels a job when its time is over. Stops watching when it is dropped.
+struct Deadline {
+    limit: Duration,
+    passed: CancellationToken,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Deadline {
+    fn watch(job: &JobRun<'_>) -> Self {
+        let contexts = github::Contexts::of_order(job.order);
+        let limit = contexts.late_minutes(job.order.job.timeout_minutes.as_ref()).ok().flatten();
+        let limit = limit.unwrap_or(Duration::from_secs_f64(DEFAULT_TIMEOUT_MIN * 60.0));
+        let passed = CancellationToken::new();
+        let (cancel, flag) = (job.cancel.clone(), passed.clone());
+        let task = tokio::spawn(async move {
+            tokio::time::sleep(limit).await;
+            flag.cancel();
+            cancel.cancel();
+        });
+        Self { limit, passed, task }
+    }
+
+    fn passed(&self) -> Option<Duration> {
+        self.passed.is_cancelled().then_some(self.limit)
+    }
+}
+
+impl Drop for Deadline {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// What every step finds of Sluice itself, where the order has it.
+pub fn own_variables(order: &JobOrder) -> Vec<(String, String)> {
+    let mut variables = vec![("SLUICE".to_owned(), "true".to_owned())];
+    let mut set = |name: &str, value: &str| variables.push((name.to_owned(), value.to_owned()));
+    set("SLUICE_RUN", &order.run.to_string());
+    if let Some(registry) = &order.registry {
+        set("SLUICE_REGISTRY", &registry.host);
+        set("SLUICE_REGISTRY_USER", &registry.username);
+        set("SLUICE_REGISTRY_PASSWORD", registry.password.expose());
+    }
+    if let Some(server) = &order.server {
+        set("SLUICE_URL", &server.url);
+        set("SLUICE_TOKEN", server.token.expose());
+    }
+    variables
+}
+
+/// What must never be shown of an order.
+pub fn secrets(order: &JobOrder) -> Vec<&str> {
+    let mut secrets: Vec<&str> = order.secrets.values().map(sluice_wire::Secret::expose).collect();
+    secrets.extend(order.registry.as_ref().map(|registry| registry.password.expose()));
+    secrets.extend(order.server.as_ref().map(|server| server.token.expose()));
+    if let sluice_wire::SourceTree::Remote { token, .. } = &order.source {
+        secrets.push(token.expose());
+    }
+    secrets
+}
+
+/// Ports of this machine's loopback that steps in a container must reach by the same address: the server and its
+/// registry.
+pub fn loopback_ports(order: &JobOrder) -> Vec<u16> {
+    let server = order.server.as_ref().map(|server| server.url.as_str());
+    let registry = order.registry.as_ref().map(|registry| registry.host.as_str());
+    let mut ports: Vec<u16> = server.into_iter().chain(registry).filter_map(loopback_port).collect();
+    ports.sort_unstable();
+    ports.dedup();
+    ports
+}
+
+fn loopback_port(address: &str) -> Option<u16> {
+    let (scheme, rest) = address.split_once("://").unwrap_or(("http", address));
+    let authority = rest.split('/').next().unwrap_or_default();
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) => (host, port.parse().ok()?),
+        None => (authority, if scheme == "https" { 443 } else { 80 }),
+    };
+    let is_loopback = matches!(host, "127.0.0.1" | "localhost") || host.ends_with(".localhost");
+    is_loopback.then_some(port)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::loopback_port;
+
+    #[test]
+    fn only_loopback_addresses_are_relayed() {
+        assert_eq!(loopback_port("http://127.0.0.1:7000"), Some(7000));
+        assert_eq!(loopback_port("localhost:5000"), Some(5000));
+        assert_eq!(loopback_port("http://localhost/x"), Some(80));
+        assert_eq!(loopback_port("https://ci.example.com:7000/"), None);
+        assert_eq!(loopback_port("10.0.0.1:80"), None);
+    }
+}

@@ -1,0 +1,179 @@
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use aho_corasick::{AhoCorasick, MatchKind};
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+
+/// What stands in place of a secret.
+const MASK: &[u8] = b"***";
+/// Pieces of a secret (a line of it, an encoded form) that are shorter than this would mask ordinary text.
+const SHORTEST_PIECE: usize = 4;
+/// An encoded form has to be this long to be told from ordinary text.
+const SHORTEST_ENCODED: usize = 8;
+
+/// Replaces secrets, and the forms that they are found in, by `***`.
+///
+/// Forms: the secret, each of its lines, base64 at any of three offsets, percent-encoded, and escaped for JSON.
+#[derive(Default)]
+pub struct Masker {
+    patterns: BTreeSet<Vec<u8>>,
+    matcher: Option<AhoCorasick>,
+    longest: usize,
+}
+
+impl Masker {
+    /// The same masker with more secrets.
+    pub fn with<'a>(&self, secrets: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut patterns = self.patterns.clone();
+        for secret in secrets {
+            add_forms(secret, &mut patterns);
+        }
+        let longest = patterns.iter().map(Vec::len).max().unwrap_or(0);
+        let matcher = match patterns.is_empty() {
+            true => None,
+            // Building fails only beyond two thousand million states, which the limits on secrets rule out.
+            false => AhoCorasick::builder().match_kind(MatchKind::Standard).build(&patterns).ok(),
+        };
+        Self { patterns, matcher, longest }
+    }
+
+    pub fn mask<'a>(&self, text: &'a [u8]) -> Cow<'a, [u8]> {
+        let Some(matcher) = self.matcher.as_ref().filter(|matcher| matcher.is_match(text)) else {
+            return Cow::Borrowed(text);
+        };
+        let mut masked = Vec::with_capacity(text.len());
+        let mut end_of_last = 0;
+        for (start, end) in merged(matcher, text) {
+            masked.extend_from_slice(&text[end_of_last..start]);
+            masked.extend_from_slice(MASK);
+            end_of_last = end;
+        }
+        masked.extend_from_slice(&text[end_of_last..]);
+        Cow::Owned(masked)
+    }
+
+    pub fn mask_text(&self, text: &str) -> String {
+        String::from_utf8_lossy(&self.mask(text.as_bytes())).into_owned()
+    }
+
+    /// Whether `text` holds a secret.
+    pub fn reveals(&self, text: &str) -> bool {
+        self.matcher.as_ref().is_some_and(|matcher| matcher.is_match(text))
+    }
+
+    /// How much of a text that goes on later can be masked now, so that no secret is cut in two.
+    pub fn safe_length(&self, text: &[u8]) -> usize {
+        let Some(matcher) = &self.matcher else { return text.len() };
+        let cut = text.len().saturating_sub(self.longest.saturating_sub(1));
+        let spanning = merged(matcher, text).into_iter().find(|(start, end)| *start < cut && *end > cut);
+        spanning.map_or(cut, |(start, _)| start)
+    }
+}
+
+/// The places of secrets, those that overlap or touch as one.
+fn merged(matcher: &AhoCorasick, text: &[u8]) -> Vec<(usize, usize)> {
+    let mut places: Vec<(usize, usize)> = Vec::new();
+    let mut found: Vec<(usize, usize)> =
+        matcher.find_overlapping_iter(text).map(|found| (found.start(), found.end())).collect();
+    found.sort_unstable();
+    for (start, end) in found {
+        match places.last_mut() {
+            Some(last) if start < last.1 => last.1 = last.1.max(end),
+            _ => places.push((start, end)),
+        }
+    }
+    places
+}
+
+fn add_forms(secret: &str, patterns: &mut BTreeSet<Vec<u8>>) {
+    let trimmed = secret.trim();
+    if trimmed.is_empty() {
+        return;
+    }
+    patterns.insert(trimmed.as_bytes().to_vec());
+    let lines = trimmed.lines().map(str::trim).filter(|line| line.len() >= SHORTEST_PIECE);
+    patterns.extend(lines.map(|line| line.as_bytes().to_vec()));
+    let json = serde_json::Value::from(trimmed).to_string();
+    let percent = percent_encoded(trimmed);
+    let mut encoded = vec![json[1..json.len() - 1].to_owned(), percent.replace("%20", "+"), percent];
+    // Inside a longer text, base64 depends on where in a group of three bytes the secret begins.
+    let bytes = trimmed.as_bytes();
+    for skip in 0..bytes.len().min(3) {
+        let whole_groups = (bytes.len() - skip) / 3 * 3;
+        let aligned = &bytes[skip..skip + whole_groups];
+        encoded.push(STANDARD_NO_PAD.encode(aligned));
+        encoded.push(URL_SAFE_NO_PAD.encode(aligned));
+    }
+    // Alone, its last group shows too.
+    encoded.push(STANDARD_NO_PAD.encode(bytes));
+    encoded.push(URL_SAFE_NO_PAD.encode(bytes));
+    patterns
+        .extend(encoded.into_iter().filter(|form| form.len() >= SHORTEST_ENCODED).map(String::into_bytes));
+}
+
+fn percent_encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+                encoded.push(char::from(byte))
+            }
+            other => encoded.push_str(&format!("%{other:02X}")),
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn masked(secrets: &[&str], text: &str) -> String {
+        Masker::default().with(secrets.iter().copied()).mask_text(text)
+    }
+
+    #[test]
+    fn secrets_are_hidden_in_every_form() {
+        let secret = "p@ss word/1";
+        for form in [
+            "p@ss word/1".to_owned(),
+            "p%40ss%20word%2F1".to_owned(),
+            "p%40ss+word%2F1".to_owned(),
+            STANDARD_NO_PAD.encode(secret),
+        ] {
+            assert_eq!(masked(&[secret], &format!("<{form}>")), "<***>");
+        }
+        for before in ["", "x", "xy", "xyz"] {
+            let inside = STANDARD_NO_PAD.encode(format!("{before}{secret}-tail"));
+            assert!(masked(&[secret], &inside).contains("***"), "{before}: {inside}");
+        }
+        assert_eq!(masked(&["say \"hi\"\\now"], r#"{"k":"say \"hi\"\\now"}"#), r#"{"k":"***"}"#);
+    }
+
+    #[test]
+    fn each_line_of_a_secret_is_hidden_alone() {
+        let key = "-----BEGIN-----\nabcdefgh\n}\nijklmnop\n-----END-----\n";
+        assert_eq!(masked(&[key], "x abcdefgh\n}\nijklmnop"), "x ***\n}\n***");
+    }
+
+    #[test]
+    fn overlapping_secrets_leave_nothing_over() {
+        assert_eq!(masked(&["abcd", "cdef"], "xabcdefx"), "x***x");
+        assert_eq!(masked(&["abcd", "abcdefgh"], "abcdefgh"), "***");
+        assert_eq!(masked(&["", "  "], "a b"), "a b");
+    }
+
+    #[test]
+    fn a_cut_never_goes_through_a_secret() {
+        let masker = Masker::default().with(["secret-value"]);
+        for text in
+            ["xxxxsecret-va", "xxxxxxxxxxxxxsecret-valuexx", "secret-value", "plain text, long enough for it"]
+        {
+            let cut = masker.safe_length(text.as_bytes());
+            let shown = masker.mask_text(&text[..cut]);
+            assert!(!shown.contains("sec"), "{text} was cut to {shown}");
+        }
+        assert_eq!(Masker::default().safe_length(b"abc"), 3);
+    }
+}

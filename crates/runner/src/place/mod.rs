@@ -1,0 +1,114 @@
+//! Where the steps of one job run: on the host or in a container, with the step agent in it.
+
+mod docker;
+mod host;
+mod layout;
+mod options;
+mod relay;
+mod services;
+mod wish;
+
+use std::path::PathBuf;
+
+use sluice_docker::{Engine, EngineError};
+
+pub use layout::{Layout, Shared};
+pub use options::parse_options;
+pub use services::ServiceFacts;
+pub use wish::{ContainerWish, Wish};
+
+use crate::config::RunnerConfig;
+use crate::log::JobLog;
+use crate::session::{Session, SessionError, User};
+
+/// The place, ready for steps.
+pub struct Place {
+    pub session: Session,
+    pub user: User,
+    pub layout: Layout,
+    /// The PATH that steps begin with.
+    pub path: String,
+    /// Steps are in a container of their own, and see what `Layout` says is inside.
+    pub is_container: bool,
+    /// Steps may call the host's container engine.
+    pub has_engine: bool,
+    /// `job.container` of GitHub's contexts.
+    pub container: Option<ContainerFacts>,
+    /// `job.services` of GitHub's contexts.
+    pub services: Vec<ServiceFacts>,
+    kind: Kind,
+    _relay: relay::Relay,
+}
+
+/// What GitHub's `job.container` tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContainerFacts {
+    pub id: String,
+    pub network: String,
+}
+
+enum Kind {
+    Host(host::HostAgent, Option<services::Services>),
+    Docker(docker::JobContainers),
+}
+
+/// Why a job has no place to run. Each says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum PlaceError {
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    #[error("{what} {path}: {error}", path = path.display())]
+    File { what: &'static str, path: PathBuf, error: std::io::Error },
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// What a place is made from, beside the wish.
+pub struct Making<'a> {
+    pub config: &'a RunnerConfig,
+    pub engine: Option<&'a Engine>,
+    /// The step agent's program on this machine.
+    pub agent: PathBuf,
+    /// The data folder's id and this process's, for labels and markers.
+    pub owner: &'a str,
+    pub process: &'a str,
+    /// `run/job/attempt`, for labels.
+    pub job: String,
+    /// An empty folder for this job alone.
+    pub folder: PathBuf,
+    pub log: &'a JobLog,
+}
+
+impl Place {
+    /// Makes the place that `wish` asks for.
+    pub async fn make(making: &Making<'_>, wish: Wish) -> Result<Self, PlaceError> {
+        match &wish.container {
+            Some(container) => docker::make(making, &wish, container).await,
+            None => host::make(making, &wish).await,
+        }
+    }
+
+    /// What steps may write to and later jobs find again: all of a container, the job's own folder on the host.
+    pub fn root(&self) -> String {
+        if self.is_container { "/".to_owned() } else { self.layout.folder.display().to_string() }
+    }
+
+    /// Ends everything that runs in the place and removes it. What cannot be removed is left for a sweep.
+    pub async fn close(self) {
+        // With a limit, for an agent that cannot answer must not hold the job.
+        let finish = tokio::time::timeout(std::time::Duration::from_secs(10), self.session.finish());
+        let _ = finish.await;
+        match self.kind {
+            Kind::Host(agent, services) => {
+                agent.close().await;
+                if let Some(services) = services {
+                    services.close().await;
+                }
+            }
+            Kind::Docker(containers) => containers.close().await,
+        }
+        let _ = tokio::fs::remove_dir_all(&self.layout.folder).await;
+    }
+}

@@ -1,0 +1,172 @@
+use std::time::Instant;
+
+use sluice_docker::{ContainerSpec, Engine, Health, PortPublish, Protocol};
+
+use super::docker::{HEALTH_TIMEOUT, fetch_image, labels, mapped_image, volume_mount};
+use super::{ContainerWish, Making, PlaceError, Wish, parse_options};
+
+/// The containers beside a job, and their network.
+pub struct Services {
+    engine: Engine,
+    network: Option<String>,
+    running: Vec<ServiceFacts>,
+}
+
+/// What GitHub's `job.services.<name>` tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServiceFacts {
+    pub name: String,
+    pub id: String,
+    pub network: String,
+    /// Port of the container, port of this machine.
+    pub ports: Vec<(u16, u16)>,
+}
+
+impl Services {
+    /// GitHub's services, in a network of the job's own, healthy. CircleCI's start beside the job's container later.
+    pub async fn begin(making: &Making<'_>, engine: &Engine, wish: &Wish) -> Result<Self, PlaceError> {
+        let mut services = Self { engine: engine.clone(), network: None, running: Vec::new() };
+        if wish.services.is_empty() || wish.services_on_localhost {
+            return Ok(services);
+        }
+        let name = format!("sluice-{}-{}", making.process, making.job.replace('/', "-"));
+        services.network = Some(engine.create_network(&name, &labels(making)).await?);
+        let network = services.network.clone().unwrap_or_default();
+        match services.start_beside(making, wish, &network).await {
+            Ok(()) => Ok(services),
+            Err(error) => {
+                services.close().await;
+                Err(error)
+            }
+        }
+    }
+
+    pub fn network(&self) -> Option<&str> {
+        self.network.as_deref()
+    }
+
+    pub fn facts(&self) -> Vec<ServiceFacts> {
+        self.running.clone()
+    }
+
+    /// Starts every service in `network`, and waits for those that have a check.
+    pub async fn start_beside(
+        &mut self,
+        making: &Making<'_>,
+        wish: &Wish,
+        network: &str,
+    ) -> Result<(), PlaceError> {
+        for (name, service) in &wish.services {
+            let spec = self.spec(making, wish, name, service, network).await?;
+            let id = self.engine.create_container(&spec).await?;
+            // Known before it is started, so that it is removed whatever comes.
+            let facts =
+                ServiceFacts { name: name.clone(), id, network: network.to_owned(), ports: Vec::new() };
+            self.running.push(facts);
+            self.engine.start_container(&self.running[self.running.len() - 1].id).await?;
+        }
+        for index in 0..self.running.len() {
+            self.await_health(index).await?;
+            let names = format!("Service {} is up", self.running[index].name);
+            making.log.say(0, names).await;
+        }
+        Ok(())
+    }
+
+    async fn spec(
+        &self,
+        making: &Making<'_>,
+        wish: &Wish,
+        name: &str,
+        service: &ContainerWish,
+        network: &str,
+    ) -> Result<ContainerSpec, PlaceError> {
+        let refused = |reason: String| PlaceError::Refused(format!("service `{name}`: {reason}"));
+        let image = mapped_image(making, service).await;
+        fetch_image(making, &self.engine, &image, service).await?;
+        let options = parse_options(&service.options).map_err(refused)?;
+        let is_localhost = wish.services_on_localhost;
+        let mut spec = ContainerSpec {
+            image,
+            env: service.env.clone(),
+            user: service.user.clone().or_else(|| options.user.clone()),
+            entrypoint: service
+                .entrypoint
+                .clone()
+                .or_else(|| options.entrypoint.clone().map(|program| vec![program])),
+            command: service.command.clone(),
+            labels: labels(making),
+            network: Some(network.to_owned()),
+            aliases: if is_localhost { Vec::new() } else { vec![name.to_owned()] },
+            ..Default::default()
+        };
+        for port in &service.ports {
+            spec.ports.push(publish(port).map_err(refused)?);
+        }
+        for volume in &service.volumes {
+            spec.mounts.push(volume_mount(volume, wish.host_engine)?);
+        }
+        options.apply(&mut spec);
+        Ok(spec)
+    }
+
+    async fn await_health(&mut self, index: usize) -> Result<(), PlaceError> {
+        let began = Instant::now();
+        let service = &mut self.running[index];
+        loop {
+            let seen = self.engine.inspect_container(&service.id).await?;
+            let seen =
+                seen.ok_or_else(|| PlaceError::Refused(format!("the service `{}` is gone", service.name)))?;
+            let problem = match seen.health {
+                Health::None | Health::Healthy if seen.running => {
+                    let ports = seen.ports.iter().map(|port| (port.container_port, port.host_port));
+                    service.ports = ports.collect();
+                    return Ok(());
+                }
+                Health::Starting if seen.running && began.elapsed() < HEALTH_TIMEOUT => None,
+                Health::Starting if seen.running => {
+                    Some(format!("was not healthy within {} s", HEALTH_TIMEOUT.as_secs()))
+                }
+                Health::Unhealthy => Some("says that it is unhealthy".to_owned()),
+                _ => Some(format!("ended with code {}", seen.exit_code.unwrap_or(-1))),
+            };
+            if let Some(problem) = problem {
+                return Err(PlaceError::Refused(format!("the service `{}` {problem}", service.name)));
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        }
+    }
+
+    pub async fn close(self) {
+        for service in &self.running {
+            let _ = self.engine.remove_container(&service.id).await;
+        }
+        if let Some(network) = &self.network {
+            let _ = self.engine.remove_network(network).await;
+        }
+    }
+}
+
+/// CircleCI's named images answer on the job's own address.
+pub fn on_localhost(wish: &Wish) -> Vec<String> {
+    let named = wish.services.iter().filter(|(name, _)| !name.is_empty());
+    named.map(|(name, _)| format!("{name}:127.0.0.1")).collect()
+}
+
+/// `80`, `8080:80`, `8080:80/udp`: on this machine's loopback.
+fn publish(text: &str) -> Result<PortPublish, String> {
+    let wrong = || format!("`{text}` is no port; write it like `8080:80`");
+    let (ports, protocol) = match text.rsplit_once('/') {
+        Some((ports, "udp")) => (ports, Protocol::Udp),
+        Some((ports, "tcp")) => (ports, Protocol::Tcp),
+        Some(_) => return Err(wrong()),
+        None => (text, Protocol::Tcp),
+    };
+    let (host_port, container_port) = match ports.split_once(':') {
+        Some((host, container)) => (Some(host.parse().map_err(|_| wrong())?), container),
+        None => (None, ports),
+    };
+    let container_port = container_port.parse().map_err(|_| wrong())?;
+    let host_ip = Some(std::net::Ipv4Addr::LOCALHOST.into());
+    Ok(PortPublish { container_port, host_port, host_ip, protocol })
+}

@@ -1,0 +1,38 @@
+use sluice_docker::RegistryCredentials;
+
+/// The place that a job asks for, all expressions evaluated.
+#[derive(Debug, Clone, Default)]
+pub struct Wish {
+    /// None: on the host.
+    pub container: Option<ContainerWish>,
+    /// By the names that the job reaches them under.
+    pub services: Vec<(String, ContainerWish)>,
+    /// CircleCI: services answer on the job's localhost. GitHub: by their names.
+    pub services_on_localhost: bool,
+    /// Relative to the work folder: GitHub's `<repository>/<repository>`, nothing for CircleCI.
+    pub checkout_folder: String,
+    /// Where the work folder is mounted in a container; `~` is the user's home.
+    pub work_inside: String,
+    /// GitHub gives a container another HOME than its image does.
+    pub home_inside: Option<String>,
+    /// Steps are given the host's container engine.
+    pub host_engine: bool,
+    /// Ports of this machine's loopback that steps reach at the same address.
+    pub loopback_ports: Vec<u16>,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct ContainerWish {
+    /// As the pipeline file names it.
+    pub image: String,
+    pub env: Vec<(String, String)>,
+    /// `80`, `8080:80`, `8080:80/udp`.
+    pub ports: Vec<String>,
+    /// `/path`, `name:/path`, `/host:/path:ro`.
+    pub volumes: Vec<String>,
+    pub options: String,
+    pub credentials: Option<RegistryCredentials>,
+    pub entrypoint: Option<Vec<String>>,
+    pub command: Option<Vec<String>>,
+    pub user: Option<String>,
+}

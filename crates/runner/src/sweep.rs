@@ -1,0 +1,118 @@
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use sluice_docker::{Engine, Labels};
+
+use crate::linux;
+use crate::runner::Swept;
+
+/// Names the process that a container or network was made by.
+pub const LABEL_PROCESS: &str = "sluice.process";
+
+/// One runner's own folder among those of all runners of the data folder, locked for as long as it lives.
+pub struct Home {
+    /// The data folder's id.
+    pub owner: String,
+    /// This runner's id within it.
+    pub process: String,
+    pub folder: PathBuf,
+    _lock: File,
+}
+
+impl Home {
+    /// Makes a new one below `root`.
+    pub fn make(root: &Path) -> io::Result<Self> {
+        std::fs::create_dir_all(root.join("live"))?;
+        let owner = owner_of(root)?;
+        let process = format!("{:08x}{:04x}", rand::random::<u32>(), std::process::id() & 0xffff);
+        let folder = root.join("live").join(&process);
+        std::fs::create_dir(&folder)?;
+        let lock = File::create(folder.join("lock"))?;
+        linux::try_lock(&lock)?;
+        Ok(Self { owner, process, folder, _lock: lock })
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        // Jobs have removed their own by now; what they could not, the next sweep tries again.
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// The id of a data folder, made when it is first asked for.
+fn owner_of(root: &Path) -> io::Result<String> {
+    let path = root.join("owner");
+    match std::fs::read_to_string(&path) {
+        Ok(owner) if !owner.trim().is_empty() => return Ok(owner.trim().to_owned()),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => (),
+    }
+    // Two at once agree: the one that links first is the one that both read.
+    let own = root.join(format!("owner-{:016x}", rand::random::<u64>()));
+    std::fs::write(&own, format!("{:016x}", rand::random::<u64>()))?;
+    let linked = std::fs::hard_link(&own, &path);
+    std::fs::remove_file(&own)?;
+    match linked {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(std::fs::read_to_string(&path)?.trim().to_owned()),
+    }
+}
+
+/// Removes what runners of the data folder have left that do not live any more.
+pub async fn sweep(root: &Path, own: &Home, engine: Option<&Engine>) -> io::Result<Swept> {
+    let mut swept = Swept::default();
+    let mut living = vec![own.process.clone()];
+    for entry in std::fs::read_dir(root.join("live"))?.flatten() {
+        let Ok(process) = entry.file_name().into_string() else { continue };
+        if process == own.process {
+            continue;
+        }
+        if is_locked(&entry.path().join("lock")) {
+            living.push(process);
+            continue;
+        }
+        swept.processes += linux::kill_left_behind(&format!("{}/{process}", own.owner));
+        swept.folders += usize::from(std::fs::remove_dir_all(entry.path()).is_ok());
+    }
+    if let Some(engine) = engine {
+        sweep_engine(own, engine, &living, &mut swept).await;
+    }
+    Ok(swept)
+}
+
+/// Who holds the lock lives. A folder without one was being made, or being removed, when its process died.
+fn is_locked(lock: &Path) -> bool {
+    File::open(lock).is_ok_and(|file| linux::try_lock(&file).is_err())
+}
+
+/// An engine that does not answer has nothing that could be swept now; it is told, and no reason to stop.
+async fn sweep_engine(own: &Home, engine: &Engine, living: &[String], swept: &mut Swept) {
+    let labels = Labels::of_owner(&own.owner);
+    match engine.list_containers(&labels).await {
+        Ok(found) => {
+            // Those of the deployer carry the data folder's label too, and no process: they are to live on.
+            let left = found.iter().filter(|container| {
+                container
+                    .labels
+                    .get(LABEL_PROCESS)
+                    .is_some_and(|process| !living.iter().any(|alive| alive == process))
+            });
+            for container in left {
+                swept.containers += usize::from(engine.remove_container(&container.id).await.is_ok());
+            }
+        }
+        Err(error) => tracing::warn!(%error, "containers of earlier runs could not be listed"),
+    }
+    let mut in_use = Vec::new();
+    for process in living {
+        let labels = labels.clone().with(LABEL_PROCESS, process);
+        in_use.extend(engine.list_networks(&labels).await.unwrap_or_default());
+    }
+    for network in engine.list_networks(&labels).await.unwrap_or_default() {
+        if !in_use.contains(&network) {
+            swept.networks += usize::from(engine.remove_network(&network).await.is_ok());
+        }
+    }
+}
