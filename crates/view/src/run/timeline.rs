@@ -168,21 +168,21 @@ impl Row<'_> {
 }
 
 impl Axis {
-    /// Where a round time lies: at most six marks.
+    /// Where a round time lies: at most five marks, for a phone has no room for more.
     fn ruler(&self) -> Markup {
         const STEPS_S: [i64; 14] = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1_800, 3_600, 14_400, 86_400];
         let step_ms = STEPS_S
             .iter()
             .map(|step| step * 1_000)
-            .find(|step| self.length_ms / step <= 6)
-            .unwrap_or(self.length_ms / 6 + 1);
+            .find(|step| self.length_ms / step <= 4)
+            .unwrap_or(self.length_ms / 4 + 1);
         html! {
             svg.ruler width="100%" height="16" aria-hidden="true" {
                 @for mark in (0..8_i64).map(|index| index.saturating_mul(step_ms)).take_while(|mark| *mark <= self.length_ms) {
                     @let x = percent(self.at(self.from.plus_ms(mark)));
                     line x1=(x) x2=(x) y1="12" y2="16" {}
                     // A label that begins in the last stretch would be cut.
-                    @if mark == 0 || mark < self.length_ms * 94 / 100 { text x=(x) y="9" { (mark_label(mark)) } }
+                    @if mark == 0 || mark < self.length_ms / 100 * 88 { text x=(x) y="9" { (mark_label(mark)) } }
                 }
             }
         }
