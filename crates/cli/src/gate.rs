@@ -7,7 +7,7 @@ use crate::remote::RepositoryArgs;
 use crate::{Exit, show};
 
 #[derive(clap::Args)]
-pub struct Args {
+pub struct GateArgs {
     /// The environment, or with --run the approval job
     #[arg(value_name = "ENVIRONMENT|JOB")]
     gate: String,
@@ -22,7 +22,7 @@ pub struct Args {
     json: bool,
 }
 
-pub async fn decide(repository: &RepositoryArgs, args: &Args, approve: bool) -> anyhow::Result<Exit> {
+pub async fn decide(repository: &RepositoryArgs, args: &GateArgs, approve: bool) -> anyhow::Result<Exit> {
     let (client, repository) = repository.client()?;
     let decision = Decision { approve, comment: args.comment.clone() };
     let done = if approve { "approved" } else { "rejected" };

@@ -5,6 +5,7 @@ mod cancel;
 mod check;
 mod compile;
 mod completions;
+mod demo;
 mod deploy;
 mod eval;
 mod exit;
@@ -23,8 +24,10 @@ mod rollback;
 mod run;
 mod runner_choice;
 mod runs;
+mod serve;
 mod show;
 mod status;
+mod teardown;
 mod tree;
 mod users;
 mod version;
@@ -38,7 +41,7 @@ use crate::exit::Exit;
 /// Exit codes: 0 done; 1 the pipeline or the deployment failed; 2 usage, or a file that cannot be read;
 /// 3 waiting on a gate.
 #[derive(Parser)]
-#[command(name = "sluice", version = version::SHORT, max_term_width = 110, propagate_version = true)]
+#[command(name = "sluice", version = version::SHORT, max_term_width = 110)]
 struct CommandLine {
     #[command(subcommand)]
     verb: Verb,
@@ -56,6 +59,8 @@ enum Verb {
     Compile(compile::Args),
     /// Print the completions of a shell
     Completions(completions::Args),
+    /// Take a sample from a push to production, in a throw-away folder
+    Demo(demo::Args),
     /// From a pipeline: take what this run has pushed into an environment, and wait until it is live
     Deploy(deploy::Args),
     /// Evaluate an expression of GitHub Actions
@@ -83,8 +88,12 @@ enum Verb {
     Run(run::Args),
     /// List the runs of a repository
     Runs(runs::Args),
+    /// Serve pages, API, git, registry and deliveries on one port
+    Serve(serve::Args),
     /// Show what is live, what is on its way, and on whom it waits
     Status(status::Args),
+    /// Stop and remove everything that a server has deployed, and its proxy; the data stays
+    Teardown(teardown::Args),
     /// Manage the server's accounts
     Users(users::Args),
     /// Print the version and the commit that this binary was built from
@@ -100,6 +109,7 @@ fn main() -> std::process::ExitCode {
         Verb::Check(args) => check::run(&args),
         Verb::Compile(args) => compile::run(&args),
         Verb::Completions(args) => completions::run(&args),
+        Verb::Demo(args) => demo::run(&args),
         Verb::Deploy(args) => deploy::run(&args),
         Verb::Eval(args) => eval::run(&args),
         Verb::Image(args) => image::run(&args),
@@ -113,7 +123,9 @@ fn main() -> std::process::ExitCode {
         Verb::Rollback(args) => rollback::run(&args),
         Verb::Run(args) => run::run(&args),
         Verb::Runs(args) => runs::run(&args),
+        Verb::Serve(args) => serve::run(&args),
         Verb::Status(args) => status::run(&args),
+        Verb::Teardown(args) => teardown::run(&args),
         Verb::Users(args) => users::run(&args),
         Verb::Version(args) => version::run(&args),
     };

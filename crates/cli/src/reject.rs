@@ -4,7 +4,7 @@ use crate::{Exit, gate};
 #[derive(clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    gate: gate::Args,
+    gate: gate::GateArgs,
     #[command(flatten)]
     repository: RepositoryArgs,
 }

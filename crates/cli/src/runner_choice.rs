@@ -20,3 +20,14 @@ impl From<RunnerChoice> for ExecutorChoice {
         }
     }
 }
+
+impl RunnerChoice {
+    /// As it is given on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Docker => "docker",
+            Self::Host => "host",
+        }
+    }
+}

@@ -25,6 +25,8 @@ mod rollouts;
 mod runs;
 mod serve;
 mod stream;
+mod teardown;
 
 pub use options::Options;
 pub use serve::{Server, serve};
+pub use teardown::teardown;

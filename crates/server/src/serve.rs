@@ -228,7 +228,7 @@ async fn open_rollouts(options: &Options, images: RegistryImages) -> anyhow::Res
 }
 
 /// A name for this data folder, made once.
-fn owner(data: &std::path::Path) -> anyhow::Result<String> {
+pub(crate) fn owner(data: &std::path::Path) -> anyhow::Result<String> {
     let path: PathBuf = data.join("owner");
     if let Ok(name) = std::fs::read_to_string(&path)
         && !name.trim().is_empty()

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::tree::{Tree, print_diagnostics};
 use crate::{Exit, plan};
 
-pub use options::Args;
+pub use options::{Args, image_map};
 
 use screen::Screen;
 

@@ -1,0 +1,5 @@
+//! The binary as a person calls it.
+
+mod help;
+mod reading;
+mod repository;

@@ -1,0 +1,147 @@
+//! `check`, `plan`, `compile` and `eval`: what they say, and their exit codes (0 fine, 1 findings, 2 usage or unreadable).
+
+use crate::repository::{Repository, Said};
+
+const GOOD: &str = "on: { push: { branches: [main] } }\njobs:\n  build:\n    runs-on: ubuntu-latest\n    steps:\n      - run: make\n";
+const CIRCLE: &str = concat!(
+    "version: 2.1\n",
+    "jobs:\n",
+    "  build: { docker: [{ image: base }], steps: [checkout, { run: make }] }\n",
+    "workflows:\n",
+    "  all:\n",
+    "    jobs:\n",
+    "      - build\n",
+    "      - hold: { type: approval, requires: [build] }\n",
+);
+
+/// One clear message, on one of the streams, and the code.
+fn says(said: &Said, code: i32, words: &[&str]) {
+    let all = format!("{}{}", said.stdout, said.stderr);
+    assert_eq!(said.code, code, "{all}");
+    for word in words {
+        assert!(all.contains(word), "`{word}` is not in:\n{all}");
+    }
+}
+
+#[test]
+fn a_good_repository_is_fine() {
+    let repository =
+        Repository::with(&[(".github/workflows/ci.yml", GOOD), (".circleci/config.yml", CIRCLE)]);
+    says(&repository.sluice(&["check"]), 0, &["2 files, 0 errors"]);
+}
+
+#[test]
+fn a_bad_file_is_named_with_its_place() {
+    let bad = GOOD.replace("steps", "stepps");
+    let repository = Repository::with(&[(".github/workflows/ci.yml", &bad)]);
+    says(&repository.sluice(&["check"]), 1, &[".github/workflows/ci.yml:5:5: error[", "stepps"]);
+    says(&repository.sluice(&["plan"]), 1, &["stepps"]);
+    let json = repository.sluice(&["check", "--format", "json"]);
+    let parsed: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
+    assert!(parsed.is_array() || parsed.is_object());
+    let sarif = repository.sluice(&["check", "--format", "sarif"]);
+    let parsed: serde_json::Value = serde_json::from_str(&sarif.stdout).unwrap();
+    assert_eq!(parsed["version"], "2.1.0");
+}
+
+#[test]
+fn a_missing_file_is_said() {
+    says(&Repository::with(&[]).sluice(&["check", "nothing.yml"]), 2, &["cannot open nothing.yml"]);
+    says(&Repository::with(&[]).sluice(&["compile", "nothing.yml"]), 2, &["cannot read nothing.yml"]);
+    says(
+        &Repository::with(&[]).sluice(&["eval", "github.ref", "--context", "no.json"]),
+        2,
+        &["cannot read no.json"],
+    );
+}
+
+#[test]
+fn a_folder_without_pipelines_is_said() {
+    let repository = Repository::with(&[("README.md", "hello")]);
+    for verb in ["check", "plan"] {
+        says(
+            &repository.sluice(&[verb]),
+            2,
+            &["no pipeline in", ".github/workflows/*.yml", ".circleci/config.yml"],
+        );
+    }
+}
+
+#[test]
+fn a_file_that_is_no_text_is_said() {
+    let repository = Repository::with(&[]);
+    repository.write(".github/workflows/ci.yml", b"on: push\nname: \xff\xfe\n");
+    says(&repository.sluice(&["check"]), 2, &[".github/workflows/ci.yml:2:", "UTF-8"]);
+}
+
+#[test]
+fn a_very_large_file_is_refused_at_once() {
+    let repository = Repository::with(&[]);
+    std::fs::create_dir_all(repository.path().join(".circleci")).unwrap();
+    let file = std::fs::File::create(repository.path().join(".circleci/config.yml")).unwrap();
+    // Sparse: it takes no room.
+    file.set_len(100 << 20).unwrap();
+    says(&repository.sluice(&["check"]), 2, &[".circleci/config.yml", "larger than 10 MiB"]);
+}
+
+#[test]
+fn a_circle_of_links_ends() {
+    let repository = Repository::with(&[(".github/workflows/ci.yml", GOOD)]);
+    std::os::unix::fs::symlink(".", repository.path().join(".github/workflows/loop")).unwrap();
+    std::os::unix::fs::symlink("self.yml", repository.path().join(".github/workflows/self.yml")).unwrap();
+    says(&repository.sluice(&["check"]), 2, &["self.yml", "cannot be read"]);
+}
+
+#[test]
+fn a_repository_without_commits_is_said() {
+    let repository = Repository::folder(&[(".github/workflows/ci.yml", GOOD)]);
+    says(&repository.sluice(&["plan"]), 2, &["is in no git repository"]);
+    repository.git(&["init", "--quiet"]);
+    says(&repository.sluice(&["plan"]), 2, &["has no commit yet"]);
+    says(&repository.sluice(&["check"]), 0, &[]);
+}
+
+#[test]
+fn a_plan_says_what_runs_and_why_the_rest_does_not() {
+    let repository =
+        Repository::with(&[(".github/workflows/ci.yml", GOOD), (".circleci/config.yml", CIRCLE)]);
+    let said = repository.sluice(&["plan"]);
+    says(&said, 0, &["push main at ", "build", "hold waits for an approval", ".circleci/config.yml"]);
+    let said = repository.sluice(&["plan", "--ref", "feature/x"]);
+    says(&said, 0, &["not run:", "branches: [main]", "feature/x"]);
+    let said = repository.sluice(&["plan", "--event", "pull_request", "--json"]);
+    let plan: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
+    assert_eq!(plan["trigger"]["event"], "pull_request");
+    assert!(plan["not_run"].as_array().is_some_and(|reasons| !reasons.is_empty()), "{plan}");
+}
+
+#[test]
+fn an_event_that_there_is_not_gets_a_suggestion() {
+    let repository = Repository::with(&[(".github/workflows/ci.yml", GOOD)]);
+    says(&repository.sluice(&["plan", "--event", "pull_requst"]), 2, &["pull_request"]);
+}
+
+#[test]
+fn a_config_compiles_to_what_compiles_to_itself() {
+    let repository = Repository::with(&[(".circleci/config.yml", CIRCLE)]);
+    let once = repository.sluice(&["compile"]);
+    says(&once, 0, &["type: approval"]);
+    repository.write(".circleci/config.yml", once.stdout.as_bytes());
+    assert_eq!(repository.sluice(&["compile"]).stdout, once.stdout);
+}
+
+#[test]
+fn an_expression_is_evaluated_in_its_context() {
+    let repository = Repository::folder(&[("context.json", r#"{"github": {"ref": "refs/heads/main"}}"#)]);
+    let said = repository.sluice(&[
+        "eval",
+        "github.ref == 'refs/heads/MAIN'",
+        "--context",
+        "context.json",
+        "--json",
+    ]);
+    assert_eq!((said.code, said.stdout.as_str()), (0, "true\n"));
+    let said = repository.sluice(&["eval", "on ${{ github.ref }}", "--context", "context.json"]);
+    assert_eq!((said.code, said.stdout.as_str()), (0, "on refs/heads/main\n"));
+    says(&repository.sluice(&["eval", "fromJSON("]), 1, &["error: "]);
+}

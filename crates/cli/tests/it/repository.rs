@@ -1,0 +1,80 @@
+//! A repository in a throw-away folder, and what `sluice` says in it.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+pub struct Repository {
+    folder: TempDir,
+}
+
+/// What a call ended with.
+#[derive(Debug)]
+pub struct Said {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Repository {
+    /// A folder with these files, in no repository.
+    pub fn folder(files: &[(&str, &str)]) -> Self {
+        let repository = Self { folder: TempDir::new().unwrap() };
+        for (path, text) in files {
+            repository.write(path, text.as_bytes());
+        }
+        repository
+    }
+
+    /// A repository with these files in one commit, on `main`.
+    pub fn with(files: &[(&str, &str)]) -> Self {
+        let repository = Self::folder(files);
+        repository.git(&["init", "--quiet", "--initial-branch=main"]);
+        repository.git(&["add", "--all"]);
+        repository.git(&["commit", "--quiet", "--allow-empty", "--message", "First"]);
+        repository
+    }
+
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn write(&self, path: &str, bytes: &[u8]) {
+        let path = self.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, bytes).unwrap();
+    }
+
+    pub fn git(&self, args: &[&str]) {
+        let output = Command::new("git")
+            .args(["-c", "user.name=Ada", "-c", "user.email=ada@example.com"])
+            .args(args)
+            .current_dir(self.path())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "git {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    pub fn sluice(&self, args: &[&str]) -> Said {
+        let state = self.path().join(".git/test-state");
+        let output = Command::new(env!("CARGO_BIN_EXE_sluice"))
+            .args(args)
+            .current_dir(self.path())
+            .env("XDG_STATE_HOME", state)
+            .env("NO_COLOR", "1")
+            .output()
+            .unwrap();
+        Said::from(output)
+    }
+}
+
+impl From<Output> for Said {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
