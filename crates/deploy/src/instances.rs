@@ -1,6 +1,7 @@
+use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, PoisonError};
 
 use sluice_docker::Engine;
 use tokio::sync::Mutex;
@@ -30,6 +31,8 @@ pub struct Instances {
     next_port: AtomicU16,
     /// From the choice of a port to its record.
     choosing: Mutex<()>,
+    /// What this process stops just now.
+    stopping: std::sync::Mutex<HashSet<InstanceId>>,
 }
 
 /// What an instance is started with: its identity, as far as a change of it needs another instance.
@@ -75,6 +78,7 @@ impl Instances {
             containers: engine.map(|engine| Containers::new(engine, owner)),
             next_port: AtomicU16::new(rand::random::<u16>() % PORTS),
             choosing: Mutex::new(()),
+            stopping: std::sync::Mutex::default(),
             ledger,
             images,
         }
@@ -241,11 +245,26 @@ impl Instances {
         }
     }
 
-    /// Stops an instance and forgets it. Its record says so first, and goes last.
+    pub fn is_stopping_now(&self, id: &InstanceId) -> bool {
+        self.stopping.lock().unwrap_or_else(PoisonError::into_inner).contains(id)
+    }
+
+    /// Stops an instance and forgets it. Its record says so first, and goes last. Does nothing when it is at it
+    /// already.
     ///
     /// # Errors
     /// When the engine or the ledger fails; the record stays then, and the next sweep tries again.
-    pub async fn stop(&self, mut record: InstanceRecord) -> Result<(), RolloutFailed> {
+    pub async fn stop(&self, record: InstanceRecord) -> Result<(), RolloutFailed> {
+        let id = record.id.clone();
+        if !self.stopping.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone()) {
+            return Ok(());
+        }
+        let outcome = self.stop_now(record).await;
+        self.stopping.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        outcome
+    }
+
+    async fn stop_now(&self, mut record: InstanceRecord) -> Result<(), RolloutFailed> {
         if !record.is_stopping {
             record.is_stopping = true;
             self.ledger.save_instance(&record).await?;

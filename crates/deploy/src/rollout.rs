@@ -402,7 +402,7 @@ impl<'a> Attempt<'a> {
         let mut surplus = self.deployer.ledger.instances()?;
         surplus.retain(|instance| {
             instance.is_of(self.spec)
-                && !instance.is_stopping
+                && !self.deployer.instances.is_stopping_now(&instance.id)
                 && !record.wants(&instance.id)
                 && !routed.contains(&instance.address)
         });

@@ -41,7 +41,11 @@ impl Deployer {
         loop {
             self.check_instances(spec).await?;
             let services = spec.services.iter().map(|service| ask(spec, service, &routes));
-            futures_util::future::try_join_all(services).await?;
+            if let Err(drift) = futures_util::future::try_join_all(services).await {
+                // One that died while it was asked says more about it than its silence.
+                self.check_instances(spec).await?;
+                return Err(drift);
+            }
             if Instant::now() >= until {
                 return Ok(());
             }
