@@ -1,0 +1,11 @@
+mod access;
+mod blobs;
+mod crash;
+mod engine;
+mod fuzz;
+mod images;
+mod lists;
+mod manifests;
+mod support;
+mod unpacking;
+mod uploads;
