@@ -2,6 +2,7 @@ use std::collections::HashMap;
 
 use sluice_source::{Entry, Node, Span, did_you_mean_text};
 
+use crate::filter::Patterns;
 use crate::report::Report;
 use crate::scope::{Element, Found, ScopeId, Scopes};
 use crate::steps::BUILT_IN;
@@ -29,6 +30,7 @@ pub(crate) struct Expander<'a> {
     /// Commands that are being expanded, outermost first.
     pub(crate) calls: Vec<String>,
     pub(crate) steps: usize,
+    pub(crate) patterns: Patterns,
     spent: usize,
 }
 
@@ -42,6 +44,7 @@ impl<'a> Expander<'a> {
             is_reusable,
             calls: Vec::new(),
             steps: 0,
+            patterns: Patterns::default(),
             spent: 0,
         }
     }

@@ -1,11 +1,17 @@
 //! Branch and tag filters: exact names, or `/regular expressions/` that match the whole name.
 
+use std::collections::HashMap;
+
 use fancy_regex::{Regex, RegexBuilder};
 use sluice_source::{Kind, Node};
 
 /// Steps of backtracking that one match may take; a pattern that needs more does not match.
 const BACKTRACK_LIMIT: usize = 200_000;
 const LONGEST_PATTERN_BYTES: usize = 4_096;
+/// Of one pattern, compiled.
+const COMPILED_BYTES: usize = 256 << 10;
+/// Different patterns in one config.
+const MOST_PATTERNS: usize = 500;
 /// Branch and tag names beyond this match nothing; git itself refuses them.
 const LONGEST_NAME_BYTES: usize = 4_096;
 
@@ -24,17 +30,38 @@ impl WholePattern {
         }
         let build = |pattern: &str| {
             let mut builder = RegexBuilder::new(pattern);
-            builder.backtrack_limit(BACKTRACK_LIMIT).delegate_size_limit(1 << 20).build()
+            builder.backtrack_limit(BACKTRACK_LIMIT).delegate_size_limit(COMPILED_BYTES).build()
         };
-        // Alone first, so that an error counts from the pattern's own start.
-        build(pattern)
-            .and_then(|_| build(&format!(r"\A(?:{pattern})\z")))
+        // The pattern alone tells of an error by its own positions.
+        build(&format!(r"\A(?:{pattern})\z"))
+            .or_else(|error| build(pattern).and(Err(error)))
             .map(Self)
             .map_err(|error| format!("`{pattern}` is not a regular expression: {error}"))
     }
 
     pub(crate) fn matches(&self, text: &str) -> bool {
         text.len() <= LONGEST_NAME_BYTES && self.0.is_match(text).unwrap_or(false)
+    }
+}
+
+/// Patterns that were compiled already: a config says `/.*/` a hundred times.
+#[derive(Debug, Default)]
+pub(crate) struct Patterns(HashMap<String, Result<WholePattern, String>>);
+
+impl Patterns {
+    /// The error is a sentence for a person.
+    pub(crate) fn get(&mut self, pattern: &str) -> Result<WholePattern, String> {
+        if let Some(known) = self.0.get(pattern) {
+            return known.clone();
+        }
+        if self.0.len() >= MOST_PATTERNS {
+            return Err(format!(
+                "a config may have {MOST_PATTERNS} different patterns, and this one has more"
+            ));
+        }
+        let compiled = WholePattern::new(pattern);
+        self.0.insert(pattern.to_owned(), compiled.clone());
+        compiled
     }
 }
 
@@ -46,9 +73,9 @@ struct Name {
 }
 
 impl Name {
-    fn new(written: &str) -> Result<Self, String> {
+    fn new(written: &str, patterns: &mut Patterns) -> Result<Self, String> {
         let inner = written.strip_prefix('/').and_then(|rest| rest.strip_suffix('/'));
-        let pattern = inner.map(WholePattern::new).transpose()?;
+        let pattern = inner.map(|inner| patterns.get(inner)).transpose()?;
         Ok(Self { written: written.to_owned(), pattern })
     }
 
@@ -69,10 +96,10 @@ pub(crate) struct Rules {
 
 impl Rules {
     /// The error comes with the node that it is about.
-    pub(crate) fn read(node: &Node) -> Result<Self, (Node, String)> {
-        let names = |key: &str| -> Result<Option<Vec<Name>>, (Node, String)> {
+    pub(crate) fn read(node: &Node, patterns: &mut Patterns) -> Result<Self, (Node, String)> {
+        let mut names = |key: &str| -> Result<Option<Vec<Name>>, (Node, String)> {
             match node.get(key) {
-                Some(value) if !value.is_null() => read_names(value).map(Some),
+                Some(value) if !value.is_null() => read_names(value, patterns).map(Some),
                 _ => Ok(None),
             }
         };
@@ -112,9 +139,9 @@ impl Rules {
     }
 }
 
-fn read_names(node: &Node) -> Result<Vec<Name>, (Node, String)> {
-    let read = |item: &Node| match item.text() {
-        Some(text) => Name::new(text).map_err(|message| (item.clone(), message)),
+fn read_names(node: &Node, patterns: &mut Patterns) -> Result<Vec<Name>, (Node, String)> {
+    let mut read = |item: &Node| match item.text() {
+        Some(text) => Name::new(text, patterns).map_err(|message| (item.clone(), message)),
         None => {
             Err((item.clone(), format!("expected a name or a /pattern/, and this is {}", item.describe())))
         }
@@ -179,7 +206,9 @@ mod tests {
 
     fn verdict(yaml: &str, branch: Option<&str>, tag: Option<&str>) -> String {
         let node = sluice_source::load("f", yaml, &Default::default()).documents.remove(0);
-        let rules = |key| node.get(key).map_or(Ok(Rules::default()), Rules::read);
+        let mut patterns = Patterns::default();
+        let mut rules =
+            |key| node.get(key).map_or(Ok(Rules::default()), |node| Rules::read(node, &mut patterns));
         match (rules("branches"), rules("tags")) {
             (Ok(branches), Ok(tags)) => {
                 Filters::Names { branches, tags }.excludes(branch, tag).unwrap_or_else(|| "runs".to_owned())

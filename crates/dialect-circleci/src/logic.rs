@@ -5,7 +5,6 @@
 use sluice_source::{Kind, Node, did_you_mean_text};
 
 use crate::expander::Expander;
-use crate::filter::WholePattern;
 use crate::scalar::{Type, as_boolean, as_number};
 
 const OPERATORS: [&str; 5] = ["and", "or", "not", "equal", "matches"];
@@ -133,7 +132,7 @@ impl Expander<'_> {
             return None;
         };
         let text = pattern.text().unwrap_or_default();
-        match WholePattern::new(text) {
+        match self.patterns.get(text) {
             Ok(compiled) => Some(value.text().is_some_and(|value| compiled.matches(value))),
             Err(message) => {
                 self.report.error("pattern", pattern.place(), message);

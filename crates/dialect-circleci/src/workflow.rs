@@ -205,11 +205,7 @@ impl Expander<'_> {
                 continue;
             };
             let branches = schedule.get("filters").and_then(|filters| filters.get("branches"));
-            let branches =
-                branches.map_or(Ok(Rules::default()), Rules::read).unwrap_or_else(|(node, message)| {
-                    self.report.error("filter", node.place(), message);
-                    Rules::default()
-                });
+            let branches = branches.map(|branches| self.rules(branches)).unwrap_or_default();
             schedules.push(DraftSchedule { cron: cron.to_owned(), branches, place: schedule.place() });
         }
         schedules
@@ -390,14 +386,15 @@ impl Expander<'_> {
                 written: text.split_whitespace().collect::<Vec<_>>().join(" "),
             };
         }
-        let mut rules = |key: &str| {
-            let rules = node.get(key).map_or(Ok(Rules::default()), Rules::read);
-            rules.unwrap_or_else(|(node, message)| {
-                self.report.error("filter", node.place(), message);
-                Rules::default()
-            })
-        };
+        let mut rules = |key: &str| node.get(key).map(|rules| self.rules(rules)).unwrap_or_default();
         Filters::Names { branches: rules("branches"), tags: rules("tags") }
+    }
+
+    fn rules(&mut self, node: &Node) -> Rules {
+        Rules::read(node, &mut self.patterns).unwrap_or_else(|(node, message)| {
+            self.report.error("filter", node.place(), message);
+            Rules::default()
+        })
     }
 
     /// At most 512 characters of letters, digits, `.`, `-`, `_` and `/`.

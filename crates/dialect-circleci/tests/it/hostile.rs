@@ -143,6 +143,18 @@ fn text_that_doubles_is_stopped() {
 }
 
 #[test]
+fn patterns_are_counted() {
+    let mut text =
+        "version: 2.1\njobs: {a: {docker: [{image: i}], steps: [checkout]}}\nworkflows: {w: {jobs: [\n"
+            .to_owned();
+    for number in 0..501 {
+        writeln!(text, "  a: {{name: n{number}, filters: {{branches: {{only: /{number}/}}}}}},").unwrap();
+    }
+    text.push_str("]}}\n");
+    assert!(findings(&text).contains("500 different patterns"), "{}", findings(&text));
+}
+
+#[test]
 fn deep_and_circular_things_are_stopped() {
     let mut chain = "version: 2.1\ncommands:\n".to_owned();
     for level in 0..100 {
