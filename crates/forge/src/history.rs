@@ -30,6 +30,36 @@ impl Forge {
         Ok(Commit { sha: sha.clone(), subject, author_name, author_email, at })
     }
 
+    /// The commits that `to` has and `from` has not, newest first, at most `limit`; none where one of them is gone.
+    pub async fn commits_between(
+        &self,
+        name: &RepositoryName,
+        from: &CommitSha,
+        to: &CommitSha,
+        limit: usize,
+    ) -> Result<Vec<Commit>, ForgeError> {
+        let path = self.there(name)?;
+        let (range, count) = (format!("{from}..{to}"), format!("--max-count={limit}"));
+        let format = "--format=%H%x00%an%x00%ae%x00%ct%x00%s";
+        let listed = git::text(&path, &["log", "--no-show-signature", &count, format, &range, "--"]).await;
+        let text = match listed {
+            Ok(text) => text,
+            Err(ForgeError::Git { .. }) => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        let read = |line: &str| {
+            let mut fields = line.splitn(5, '\0').map(str::to_owned);
+            Some(Commit {
+                sha: fields.next()?.parse().ok()?,
+                author_name: fields.next()?,
+                author_email: fields.next()?,
+                at: Timestamp(fields.next()?.parse::<i64>().ok()?.saturating_mul(1000)),
+                subject: fields.next()?,
+            })
+        };
+        Ok(text.lines().filter_map(read).collect())
+    }
+
     /// Whether `ancestor` is `sha` or one of its ancestors.
     pub async fn is_ancestor(
         &self,

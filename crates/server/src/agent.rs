@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
 use sluice_engine::{self as engine, Command, Refused, assignment};
-use sluice_model::{AgentId, InstanceId, RunId, Timestamp};
+use sluice_model::{AgentId, InstanceId, RepositoryName, RunId, Timestamp};
 use sluice_runner::Runner;
 use sluice_store::StoreError;
 use sluice_wire::{
@@ -35,7 +35,12 @@ pub(crate) trait Host: Send + Sync + 'static {
     ) -> BoxFuture<'a, Result<Surroundings, StoreError>>;
     fn release<'a>(&'a self, key: &'a LogKey) -> BoxFuture<'a, ()>;
     /// Hears all that a runner says, after it is in the log.
-    fn heard<'a>(&'a self, key: &'a LogKey, event: &'a JobEvent) -> BoxFuture<'a, ()>;
+    fn heard<'a>(
+        &'a self,
+        repository: &'a RepositoryName,
+        key: &'a LogKey,
+        event: &'a JobEvent,
+    ) -> BoxFuture<'a, ()>;
 }
 
 /// The agent that lives in the server's own process.
@@ -199,8 +204,12 @@ impl Agent {
         cancel: CancellationToken,
     ) -> JobReport {
         let (events, receiver) = mpsc::channel(256);
-        let writing = write_log(log, receiver, self.inner.host.as_ref(), key);
+        let repository = order.trigger.repository.clone();
+        let writing = write_log(log, receiver, self.inner.host.as_ref(), &repository, key);
         let (report, ()) = tokio::join!(self.inner.runner.run(order, events, cancel), writing);
+        if let Err(error) = self.inner.logs.keep_failed_tests(key, &report.failed_tests) {
+            tracing::error!(%error, run = %key.run, instance = %key.instance, "failed tests were not kept");
+        }
         report
     }
 
@@ -270,7 +279,13 @@ fn order(
 }
 
 /// Writes what comes, as much at once as there is.
-async fn write_log(mut log: LogWriter, mut events: mpsc::Receiver<JobEvent>, host: &dyn Host, key: &LogKey) {
+async fn write_log(
+    mut log: LogWriter,
+    mut events: mpsc::Receiver<JobEvent>,
+    host: &dyn Host,
+    repository: &RepositoryName,
+    key: &LogKey,
+) {
     let mut batch = Vec::new();
     while events.recv_many(&mut batch, 256).await > 0 {
         let written = batch.iter().try_for_each(|event| log.write(event)).and_then(|()| log.flush());
@@ -278,7 +293,7 @@ async fn write_log(mut log: LogWriter, mut events: mpsc::Receiver<JobEvent>, hos
             tracing::error!(%error, run = %key.run, instance = %key.instance, "a log could not be written");
         }
         for event in batch.drain(..) {
-            host.heard(key, &event).await;
+            host.heard(repository, key, &event).await;
         }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use sluice_engine::{self as engine, Command, Create, GateOpener};
 use sluice_forge::Snapshot;
-use sluice_model::{Conclusion, InstanceId, RunId, Trigger, UserName};
+use sluice_model::{Conclusion, InstanceId, RepositoryName, RunId, Trigger, UserName};
 use sluice_plan::{GateKind, Plan, Value};
 use sluice_runner::{ExecutorChoice, ImageMap, Runner, RunnerConfig, RunnerError};
 use sluice_store::{Store, StoreError, StoredEffect};
@@ -371,7 +371,12 @@ impl Host for LocalHost {
         Box::pin(std::future::ready(()))
     }
 
-    fn heard<'a>(&'a self, key: &'a LogKey, event: &'a JobEvent) -> BoxFuture<'a, ()> {
+    fn heard<'a>(
+        &'a self,
+        _repository: &'a RepositoryName,
+        key: &'a LogKey,
+        event: &'a JobEvent,
+    ) -> BoxFuture<'a, ()> {
         Box::pin(async move {
             let Some((index, _)) = self.snapshots.get(&key.run) else { return };
             let (index, instance, attempt) = (*index, key.instance.clone(), key.attempt);

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use sluice_model::{InstanceId, RunId, Timestamp};
-use sluice_wire::{JobEvent, Stream};
+use sluice_wire::{JobEvent, Stream, TestCase};
 use tokio::sync::watch;
 
 /// A longer line is cut into several, so that one line never fills a page or the memory.
@@ -118,6 +118,19 @@ impl Logs {
     pub(crate) fn marks(&self, key: &LogKey) -> Vec<Mark> {
         let text = std::fs::read_to_string(self.path(key, "steps")).unwrap_or_default();
         text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    }
+
+    /// Keeps the tests that did not pass, beside the log.
+    pub(crate) fn keep_failed_tests(&self, key: &LogKey, tests: &[TestCase]) -> io::Result<()> {
+        if tests.is_empty() {
+            return Ok(());
+        }
+        std::fs::write(self.path(key, "tests"), serde_json::to_vec(tests)?)
+    }
+
+    pub(crate) fn failed_tests(&self, key: &LogKey) -> Vec<TestCase> {
+        let bytes = std::fs::read(self.path(key, "tests")).unwrap_or_default();
+        serde_json::from_slice(&bytes).unwrap_or_default()
     }
 
     /// The file with the whole text.

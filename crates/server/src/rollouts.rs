@@ -193,6 +193,20 @@ impl Rollouts {
         routes.iter().filter_map(address).collect()
     }
 
+    /// Whether instances of a version were kept for a rollback.
+    pub(crate) fn keeps(
+        &self,
+        repository: &RepositoryName,
+        environment: &EnvironmentName,
+        version: &str,
+    ) -> bool {
+        let state = self.deployer.environments().unwrap_or_default();
+        state
+            .iter()
+            .filter(|found| found.repository == *repository && found.environment == *environment)
+            .any(|found| found.kept.iter().any(|kept| kept.version == version))
+    }
+
     fn watch(
         &self,
         app: &Arc<App>,

@@ -37,14 +37,13 @@ pub(crate) type RunError = CommandError<engine::Refused>;
 
 /// Every run of the data folder.
 pub(crate) struct Runs {
-    store: Store,
     streams: Streams<RunMachine>,
     changes: Changes,
 }
 
 impl Runs {
     pub(crate) fn new(store: Store, effects: mpsc::UnboundedSender<StoredEffect>, changes: Changes) -> Self {
-        Self { streams: Streams::new(store.clone(), effects), store, changes }
+        Self { streams: Streams::new(store, effects), changes }
     }
 
     pub(crate) fn stream(run: RunId) -> String {
@@ -104,9 +103,5 @@ impl Runs {
             self.changes.tell(Change::Run { run, repository });
         }
         Ok(state)
-    }
-
-    pub(crate) fn store(&self) -> &Store {
-        &self.store
     }
 }

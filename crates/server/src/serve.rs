@@ -11,7 +11,7 @@ use sluice_deploy::{Deployer, DeployerOptions, Target};
 use sluice_docker::Engine;
 use sluice_engine as engine;
 use sluice_forge::{Forge, Limits};
-use sluice_model::RunId;
+use sluice_model::{RepositoryName, RunId};
 use sluice_registry::Registry;
 use sluice_runner::{ExecutorChoice, Runner, RunnerConfig};
 use sluice_store::{RunFilter, Store, StoreError, StoredEffect};
@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use crate::accounts::Accounts;
 use crate::agent::{Agent, Host, Surroundings};
 use crate::app::{App, Counters};
-use crate::change::Changes;
+use crate::change::{Change, Changes};
 use crate::clock::now;
 use crate::courier::Courier;
 use crate::deliveries::Deliveries;
@@ -183,6 +183,7 @@ impl Parts {
             url: url.clone(),
             registry: address.to_string(),
             allow_host_docker: options.allow_host_docker,
+            changes: changes.clone(),
         };
         let slots = options
             .jobs
@@ -273,6 +274,7 @@ struct ServerHost {
     url: String,
     registry: String,
     allow_host_docker: bool,
+    changes: Changes,
 }
 
 impl Host for ServerHost {
@@ -306,7 +308,16 @@ impl Host for ServerHost {
         })
     }
 
-    fn heard<'a>(&'a self, _key: &'a LogKey, _event: &'a JobEvent) -> BoxFuture<'a, ()> {
+    fn heard<'a>(
+        &'a self,
+        repository: &'a RepositoryName,
+        key: &'a LogKey,
+        event: &'a JobEvent,
+    ) -> BoxFuture<'a, ()> {
+        // Lines have a stream of their own; all else is on the pages of the run.
+        if !matches!(event, JobEvent::Output { .. }) {
+            self.changes.tell(Change::Run { run: key.run, repository: repository.clone() });
+        }
         Box::pin(std::future::ready(()))
     }
 }

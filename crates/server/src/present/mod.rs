@@ -1,7 +1,8 @@
-//! States to what is shown: the API's messages and the pages' structs.
+//! States to what is shown: the API's messages, and the pages' structs.
 
 mod delivery;
+pub(crate) mod pages;
 mod run;
 
-pub(crate) use delivery::{environment, promotion, release};
-pub(crate) use run::{jobs, summary_json};
+pub(crate) use delivery::{environment, problem, promotion, release, since};
+pub(crate) use run::{jobs, summary_json, times};

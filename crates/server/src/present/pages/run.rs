@@ -1,0 +1,279 @@
+use sluice_engine::{self as engine, InstanceState, JobRecord};
+use sluice_model::{InstanceId, RepositoryName};
+use sluice_plan::Work;
+use sluice_release as release;
+use sluice_view::{
+    Artifact, ErrorLine, FailedTest, Instance, Job, ReleaseLink, RunPage, Status, Step, TestCounts,
+};
+use sluice_wire::{JobEvent, TestOutcome};
+
+use super::gate;
+use super::runs::{short_ref, status};
+use crate::accounts::Actor;
+use crate::app::App;
+use crate::log::{LogKey, Mark};
+use crate::present::times;
+use crate::refusal::Refusal;
+
+pub(crate) async fn run(
+    app: &App,
+    actor: &Actor,
+    repository: &RepositoryName,
+    number: u64,
+) -> Result<RunPage, Refusal> {
+    let row = app.row(repository, number).await?;
+    let record = app.record(&row).await?;
+    let state = app.runs.state(row.id).await?;
+    let delivery = app.deliveries.state(repository).await?;
+    let summary = record.summary;
+    let mut page = RunPage {
+        repository: repository.clone(),
+        number,
+        workflow: summary.workflow,
+        workflow_file: summary.file,
+        status: status(summary.state),
+        attempt: summary.attempt,
+        event: summary.event,
+        ref_name: short_ref(&summary.git_ref).to_owned(),
+        sha: summary.sha,
+        subject: summary.title,
+        actor: summary.actor,
+        created_at: summary.created,
+        finished_at: summary.ended,
+        jobs: Vec::new(),
+        problems: record.diagnostics.iter().map(ToString::to_string).collect(),
+        errors: Vec::new(),
+        tests: None,
+        failed_tests: Vec::new(),
+        artifacts: Vec::new(),
+        release: delivery.release_of_run(row.id).map(|made| ReleaseLink { version: made.version.clone() }),
+        may_cancel: gate::may_write(actor),
+        may_rerun: gate::may_write(actor),
+    };
+    if let Some(run) = state.run() {
+        let drawer = Drawer { app, run, delivery: &delivery, actor };
+        drawer.draw(&mut page);
+    } else {
+        page.may_rerun = sluice_view::May::No("push a mended pipeline file instead".to_owned());
+    }
+    Ok(page)
+}
+
+struct Drawer<'a> {
+    app: &'a App,
+    run: &'a engine::Run,
+    delivery: &'a release::State,
+    actor: &'a Actor,
+}
+
+impl Drawer<'_> {
+    fn draw(&self, page: &mut RunPage) {
+        for (job, record) in self.run.jobs() {
+            let mut instances = Vec::new();
+            for (index, instance) in (0..).zip(&record.instances) {
+                let id = InstanceId::new(job.id.clone(), index);
+                let key = LogKey { run: self.run.id(), instance: id.clone(), attempt: instance.attempt };
+                let marks = self.app.logs.marks(&key);
+                collect(page, &id, &marks);
+                self.failures(page, &key, instance, &marks);
+                instances.push(draw_instance(id, instance, &marks));
+            }
+            page.jobs.push(Job {
+                id: job.id.clone(),
+                name: title(job, record),
+                status: job_status(record),
+                needs: job.needs.iter().map(|need| need.job.clone()).collect(),
+                is_gate: matches!(job.work, Work::Approval),
+                gate: self.gate(&job.id),
+                reason: reason(record),
+                instances: if matches!(job.work, Work::Steps(_)) { instances } else { Vec::new() },
+            });
+        }
+    }
+
+    /// The gate that holds a job up now.
+    fn gate(&self, job: &sluice_model::JobId) -> Option<sluice_view::GateWait> {
+        let waiting = self.run.waiting_gates().find(|gate| gate.instance.job == *job)?;
+        let author = &self.run.trigger().actor;
+        Some(gate::of_run(self.delivery, self.run.id(), author, waiting.name, waiting.since, self.actor))
+    }
+
+    /// What a failed instance has to show.
+    fn failures(&self, page: &mut RunPage, key: &LogKey, instance: &engine::Instance, marks: &[Mark]) {
+        let InstanceState::Ended { conclusion: sluice_model::Conclusion::Failure, problem, .. } =
+            &instance.state
+        else {
+            return;
+        };
+        page.errors.extend(error_line(self.app, key, &instance.plan.name, problem.as_deref(), marks));
+        for test in self.app.logs.failed_tests(key) {
+            let TestOutcome::Failed { message } = test.outcome else { continue };
+            page.failed_tests.push(FailedTest {
+                job: key.instance.clone(),
+                suite: test.suite,
+                name: test.name,
+                file: test.file,
+                message,
+                duration_ms: test.duration_ms,
+                history: Vec::new(),
+                is_flaky: false,
+            });
+        }
+    }
+}
+
+/// The last lines of the step that failed, or what the runner said where no step did.
+pub(crate) fn error_line(
+    app: &App,
+    key: &LogKey,
+    job_name: &str,
+    problem: Option<&str>,
+    marks: &[Mark],
+) -> Option<ErrorLine> {
+    const SHOWN: u64 = 6;
+    let steps = steps(marks);
+    let error = |step: &str, line, text| ErrorLine {
+        job: key.instance.clone(),
+        job_name: job_name.to_owned(),
+        step: step.to_owned(),
+        line,
+        text,
+    };
+    if let Some(problem) = problem {
+        return Some(error("", None, problem.to_owned()));
+    }
+    let failed = steps.iter().find(|step| step.status == Status::Failed)?;
+    let annotated = marks.iter().find_map(|mark| match &mark.event {
+        JobEvent::Annotation { level: sluice_wire::Level::Error, message, .. } => {
+            Some((Some(mark.lines), message.clone()))
+        }
+        _ => None,
+    });
+    let (line, text) = annotated.unwrap_or_else(|| {
+        let last = marks.iter().find_map(|mark| match mark.event {
+            JobEvent::StepFinished { step, .. } if step == failed.number => Some(mark.lines),
+            _ => None,
+        });
+        let last = last.unwrap_or_else(|| app.logs.count(key));
+        let first = failed.first_line.unwrap_or(1).max((last + 1).saturating_sub(SHOWN));
+        let limit = usize::try_from((last + 1).saturating_sub(first)).unwrap_or(0);
+        let lines = app.logs.lines(key, first, limit).unwrap_or_default();
+        let text: Vec<String> = lines.into_iter().map(|line| line.text).collect();
+        (Some(last).filter(|last| *last > 0), text.join("\n"))
+    });
+    Some(error(&failed.name, line, text))
+}
+
+fn draw_instance(id: InstanceId, instance: &engine::Instance, marks: &[Mark]) -> Instance {
+    let (started_at, finished_at) = times(&instance.state);
+    Instance {
+        label: label(&instance.plan.name),
+        status: instance_status(&instance.state),
+        queued_at: match instance.state {
+            InstanceState::Offered { since, .. } => Some(since),
+            _ => None,
+        },
+        started_at,
+        finished_at,
+        executor: executor(marks),
+        steps: steps(marks),
+        kept_from_attempt: None,
+        id,
+    }
+}
+
+/// The matrix's values, which stand in brackets behind the job's name.
+fn label(name: &str) -> String {
+    let inner = name.strip_suffix(')').and_then(|name| name.rsplit_once(" ("));
+    inner.map(|(_, values)| values.to_owned()).unwrap_or_default()
+}
+
+fn title(job: &sluice_plan::Job, record: &JobRecord) -> String {
+    match record.instances.as_slice() {
+        [one] => one.plan.name.clone(),
+        _ => job.id.to_string(),
+    }
+}
+
+pub(crate) fn executor(marks: &[Mark]) -> Option<String> {
+    marks.iter().find_map(|mark| match &mark.event {
+        JobEvent::Prepared { executor, .. } => Some(executor.clone()),
+        _ => None,
+    })
+}
+
+pub(crate) fn steps(marks: &[Mark]) -> Vec<Step> {
+    let mut steps: Vec<Step> = Vec::new();
+    for mark in marks {
+        match &mark.event {
+            JobEvent::StepStarted { step, name, at } => steps.push(Step {
+                number: *step,
+                name: name.clone(),
+                status: Status::Running,
+                started_at: Some(*at),
+                finished_at: None,
+                exit_code: None,
+                first_line: Some(mark.lines + 1),
+            }),
+            JobEvent::StepFinished { step, conclusion, exit_code, at, .. } => {
+                if let Some(found) = steps.iter_mut().rev().find(|found| found.number == *step) {
+                    found.status = (*conclusion).into();
+                    found.finished_at = Some(*at);
+                    found.exit_code = *exit_code;
+                }
+            }
+            _ => {}
+        }
+    }
+    steps
+}
+
+fn collect(page: &mut RunPage, job: &InstanceId, marks: &[Mark]) {
+    for mark in marks {
+        match &mark.event {
+            JobEvent::ArtifactStored { name, files, size_bytes } => page.artifacts.push(Artifact {
+                name: name.clone(),
+                job: job.clone(),
+                files: *files,
+                size_bytes: *size_bytes,
+                href: None,
+            }),
+            JobEvent::TestsStored { passed, failed, skipped } => {
+                let tests = page.tests.get_or_insert_with(TestCounts::default);
+                tests.passed += passed;
+                tests.failed += failed;
+                tests.skipped += skipped;
+            }
+            _ => {}
+        }
+    }
+}
+
+pub(crate) fn instance_status(state: &InstanceState) -> Status {
+    match state {
+        InstanceState::Held | InstanceState::Offered { .. } => Status::Queued,
+        InstanceState::Gated { .. } => Status::Waiting,
+        InstanceState::Leased { .. } => Status::Running,
+        InstanceState::Ended { conclusion, .. } => (*conclusion).into(),
+    }
+}
+
+/// Of its instances, the state that matters most now.
+pub(crate) fn job_status(record: &JobRecord) -> Status {
+    if let Some(conclusion) = record.state.conclusion() {
+        return conclusion.into();
+    }
+    let has = |wanted: Status| record.instances.iter().any(|one| instance_status(&one.state) == wanted);
+    match (has(Status::Running), has(Status::Waiting)) {
+        (true, _) => Status::Running,
+        (false, true) => Status::Waiting,
+        (false, false) => Status::Queued,
+    }
+}
+
+pub(crate) fn reason(record: &JobRecord) -> Option<String> {
+    match &record.state {
+        engine::JobState::Ended { problem, .. } => problem.clone(),
+        engine::JobState::Waiting | engine::JobState::Active { .. } => None,
+    }
+}
