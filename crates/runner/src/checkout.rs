@@ -76,6 +76,8 @@ async fn fetch(git: &Git<'_>, order: &JobOrder, wanted: &Checkout) -> Result<Str
         let all = wanted.depth.is_none().then_some("+refs/heads/*:refs/remotes/origin/*");
         let mut with_all = arguments.clone();
         with_all.push(commit);
+        // A shallow snapshot comes without its parent, where HEAD is to be.
+        with_all.extend(snapshot.map(|_| trigger.sha.as_str()));
         with_all.extend(all);
         git.run(&with_all).await?;
         place_head(git, trigger, commit).await?;

@@ -127,14 +127,24 @@ async fn make_place(
         job.log.say(SET_UP, "The job runs on the host").await;
     }
     let made = tokio::select! {
-        made = Place::make(making, wish) => made.map_err(|error| error.to_string())?,
-        () = job.cancel.cancelled() => {
-            job.log.step_finished(SET_UP, Conclusion::Cancelled, Conclusion::Cancelled, None).await;
-            return Ok(None);
-        }
+        made = Place::make(making, wish) => Some(made),
+        () = job.cancel.cancelled() => None,
     };
-    job.log.step_finished(SET_UP, Conclusion::Success, Conclusion::Success, None).await;
-    Ok(Some(made))
+    match made {
+        Some(Ok(place)) => {
+            job.log.step_finished(SET_UP, Conclusion::Success, Conclusion::Success, None).await;
+            Ok(Some(place))
+        }
+        Some(Err(error)) => {
+            Place::discard(making).await;
+            Err(error.to_string())
+        }
+        None => {
+            Place::discard(making).await;
+            job.log.step_finished(SET_UP, Conclusion::Cancelled, Conclusion::Cancelled, None).await;
+            Ok(None)
+        }
+    }
 }
 
 /// Cancels a job when its time is over. Stops watching when it is dropped.

@@ -30,7 +30,6 @@ pub struct Steps<'a> {
     status: Conclusion,
     failed_tests: Vec<TestCase>,
     background: JoinSet<()>,
-    background_end: CancellationToken,
 }
 
 struct StepEnd {
@@ -63,7 +62,6 @@ impl<'a> Steps<'a> {
             status: Conclusion::Success,
             failed_tests: Vec::new(),
             background: JoinSet::new(),
-            background_end: CancellationToken::new(),
         })
     }
 
@@ -175,7 +173,8 @@ impl<'a> Steps<'a> {
         let limits = Limits {
             timeout: None,
             no_output_timeout: None,
-            cancel: self.background_end.clone(),
+            // It ends with the place, which kills all that runs in it.
+            cancel: CancellationToken::new(),
             grace: self.job.grace,
         };
         self.background.spawn(async move {

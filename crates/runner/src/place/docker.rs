@@ -85,27 +85,22 @@ pub async fn make(making: &Making<'_>, wish: &Wish, container: &ContainerWish) -
     spec.env.push(("HOME".to_owned(), layout.home.inside.clone()));
     options.apply(&mut spec);
     let mut containers = JobContainers { engine: engine.clone(), job: String::new(), services };
-    match start(making, wish, &mut containers, &spec, &user, &layout).await {
-        Ok((session, user)) => Ok(Place {
-            container: Some(ContainerFacts {
-                id: containers.job.clone(),
-                network: spec.network.unwrap_or_else(|| "bridge".to_owned()),
-            }),
-            services: containers.services.facts(),
-            session,
-            user,
-            layout,
-            path,
-            is_container: true,
-            has_engine: wish.host_engine,
-            kind: Kind::Docker(containers),
-            _relay: relay,
+    let (session, user) = start(making, wish, &mut containers, &spec, &user, &layout).await?;
+    Ok(Place {
+        container: Some(ContainerFacts {
+            id: containers.job.clone(),
+            network: spec.network.unwrap_or_else(|| "bridge".to_owned()),
         }),
-        Err(error) => {
-            containers.close().await;
-            Err(error)
-        }
-    }
+        services: containers.services.facts(),
+        session,
+        user,
+        layout,
+        path,
+        is_container: true,
+        has_engine: wish.host_engine,
+        kind: Kind::Docker(containers),
+        _relay: relay,
+    })
 }
 
 async fn start(

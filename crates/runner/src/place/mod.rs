@@ -90,6 +90,20 @@ impl Place {
         }
     }
 
+    /// Removes what an attempt to make a place has left, when it failed or was given up.
+    pub async fn discard(making: &Making<'_>) {
+        if let Some(engine) = making.engine {
+            let labels = docker::labels(making);
+            for container in engine.list_containers(&labels).await.unwrap_or_default() {
+                let _ = engine.remove_container(&container.id).await;
+            }
+            for network in engine.list_networks(&labels).await.unwrap_or_default() {
+                let _ = engine.remove_network(&network).await;
+            }
+        }
+        let _ = tokio::fs::remove_dir_all(&making.folder).await;
+    }
+
     /// What steps may write to and later jobs find again: all of a container, the job's own folder on the host.
     pub fn root(&self) -> String {
         if self.is_container { "/".to_owned() } else { self.layout.folder.display().to_string() }

@@ -32,13 +32,8 @@ impl Services {
         let name = format!("sluice-{}-{}", making.process, making.job.replace('/', "-"));
         services.network = Some(engine.create_network(&name, &labels(making)).await?);
         let network = services.network.clone().unwrap_or_default();
-        match services.start_beside(making, wish, &network).await {
-            Ok(()) => Ok(services),
-            Err(error) => {
-                services.close().await;
-                Err(error)
-            }
-        }
+        services.start_beside(making, wish, &network).await?;
+        Ok(services)
     }
 
     pub fn network(&self) -> Option<&str> {

@@ -121,3 +121,43 @@ async fn nothing_of_a_job_is_left_in_the_engine() {
         std::fs::read_dir(jobs[0].path()).unwrap().flatten().filter(|entry| entry.path().is_dir()).count();
     assert_eq!((jobs.len(), folders), (1, 0));
 }
+
+#[tokio::test]
+async fn the_hosts_engine_is_given_only_to_a_job_that_asks_and_may() {
+    let Some(world) = World::docker().await else { return };
+    let ask = step(Action::SetupRemoteDocker { version: None, layer_caching: false });
+    let look = circle("if [ -S /var/run/docker.sock ]; then echo given; else echo none; fi");
+    for (asks, may, want) in [(true, true, "given\n"), (false, true, "none\n"), (false, false, "none\n")] {
+        let mut order = circleci(if asks { vec![look.clone(), ask.clone()] } else { vec![look.clone()] });
+        order.allow_host_docker = may;
+        let done = world.run(order).await;
+        done.succeeded();
+        assert_eq!(done.output(1), want, "asks {asks}, may {may}");
+    }
+    let refused = world.run(circleci(vec![ask])).await;
+    assert!(refused.all().contains("--allow-host-docker"), "{}", refused.all());
+}
+
+#[tokio::test]
+async fn a_cancel_while_the_container_starts_leaves_nothing() {
+    let Some(world) = World::docker().await else { return };
+    let cancel = tokio_util::sync::CancellationToken::new();
+    let trigger = cancel.clone();
+    let done = world
+        .run_until(circleci(vec![circle("echo never")]), cancel, move |event| {
+            if format!("{event:?}").contains("Spin up") {
+                trigger.cancel();
+            }
+        })
+        .await;
+    assert_eq!(done.output(1), "");
+    let engine = Engine::connect().await.unwrap();
+    let owner = std::fs::read_to_string(world.data().join("runner/owner")).unwrap();
+    let labels = Labels::of_owner(owner.trim());
+    let wait = async {
+        while !engine.list_containers(&labels).await.unwrap().is_empty() {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(20), wait).await.expect("a container was left");
+}

@@ -1,8 +1,10 @@
 //! One binary for all integration tests of this crate.
 
+mod checkout;
 mod circleci;
 mod container;
 mod github;
+mod killed;
 mod left_behind;
 mod masking;
 mod support;
