@@ -1,11 +1,12 @@
 //! The steps of a job: built-in ones stay, calls of commands become the commands' steps.
 
-use sluice_source::{Entry, Kind, Node, Style, did_you_mean_text};
+use sluice_source::{Diagnostic, Entry, Kind, Node, Style, did_you_mean_text};
 
 use crate::expander::{Expander, MOST_STEPS};
 use crate::parameter::Call;
 use crate::scope::{Element, ScopeId};
 use crate::substitute::{Argument, Names};
+use crate::template::{Part, parse};
 
 /// CircleCI configuration reference, "steps". `deploy` is deprecated and means `run`.
 pub(crate) const BUILT_IN: [&str; 11] = [
@@ -261,6 +262,9 @@ impl Expander<'_> {
             );
             return None;
         };
+        if matches!(name, "run" | "deploy") {
+            self.warn_untrusted(value);
+        }
         let mut value = self.substitute(value, names)?;
         if matches!(name, "run" | "deploy") {
             value = self.run_body(name, key, value)?;
@@ -297,6 +301,25 @@ impl Expander<'_> {
         }
     }
 
+    /// Text that a stranger chose, put into a shell's program.
+    fn warn_untrusted(&mut self, body: &Node) {
+        let Some(command) = body.get("command").or(Some(body)).filter(|_| self.is_reusable) else { return };
+        for part in command.text().and_then(|text| parse(text).ok()).unwrap_or_default() {
+            let Part::Value(name) = part else { continue };
+            let Some((_, instead)) = UNTRUSTED.iter().find(|(untrusted, _)| is_named(&name, untrusted))
+            else {
+                continue;
+            };
+            let message = format!(
+                "`<< {name} >>` becomes part of this command, and whoever names it can run commands here"
+            );
+            let location = self.report.location(command.place());
+            let warning =
+                Diagnostic::warning("circleci/untrusted-in-run", location, command.place().length(), message);
+            self.report.push(warning.with_help(*instead));
+        }
+    }
+
     fn warn_run_keys(&mut self, name: &str, entries: &[Entry]) {
         for entry in entries {
             let key = entry.key.text().unwrap_or_default();
@@ -325,10 +348,27 @@ const RUN_KEYS: [&str; 8] = [
     "when",
 ];
 
+/// Pipeline values that a stranger can choose, by their names (a final dot: all below), and what to do about each.
+const UNTRUSTED: [(&str, &str); 5] = [
+    ("pipeline.git.branch", "write \"$CIRCLE_BRANCH\" in its place"),
+    ("pipeline.git.tag", "write \"$CIRCLE_TAG\" in its place"),
+    ("pipeline.event.github.pull_request.title", PASS_BY_ENVIRONMENT),
+    ("pipeline.event.github.pull_request.head.ref", PASS_BY_ENVIRONMENT),
+    ("pipeline.trigger_parameters.", PASS_BY_ENVIRONMENT),
+];
+
+const PASS_BY_ENVIRONMENT: &str =
+    "give it to a variable under `environment` of the step, and write \"$VARIABLE\" here";
+
 /// What CircleCI does, and Sluice does not.
 pub(crate) const RERUN_KEYS: [&str; 2] = ["max_auto_reruns", "auto_rerun_delay"];
 
 /// A command by the scope that it is defined in, for the list of calls.
 fn call_key(scope: ScopeId, name: &str) -> String {
     format!("{scope:?} {name}")
+}
+
+/// A whole name, or the beginning of one where it ends with a dot.
+fn is_named(name: &str, untrusted: &str) -> bool {
+    name == untrusted || (untrusted.ends_with('.') && name.starts_with(untrusted))
 }

@@ -46,6 +46,7 @@ fn each_mistake_has_its_place_and_its_words() {
         ("two places to run", "version: 2.1\njobs: {build: {machine: true, docker: [{image: i}], steps: [checkout]}}\n".to_owned()),
         ("unknown key of a job", "version: 2.1\njobs: {build: {docker: [{image: i}], stepz: [], steps: [checkout]}}\n".to_owned()),
         ("unknown key of a workflow", with_jobs("workflows: {w: {job: [a], jobs: [a]}}\n")),
+        ("untrusted", build("      - run: git push origin << pipeline.git.branch >>\n      - run: {command: x << pipeline.git.branch.is_default >> << pipeline.git.tag >>}\n", "")),
         ("setup", "version: 2.1\nsetup: true\njobs: {build: {docker: [{image: i}], steps: [checkout]}}\n".to_owned()),
         ("reruns", with_jobs("workflows: {w: {max_auto_reruns: 2, jobs: [a]}}\n")),
         ("key of run", build("      - run: {command: x, comand: y, max_auto_reruns: 2}\n", "")),
