@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use sluice_blobs::BlobError;
 use sluice_model::Digest;
 
-use crate::{EventError, ImageRepository, ManifestError, Reference};
+use crate::{EventError, ImageRepository, ManifestError, Reference, Tag};
 
 /// Why the registry could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +27,10 @@ pub enum RegistryError {
     DigestMismatch { expected: Digest, actual: Digest },
     #[error("{digest} is named by the manifest {by}: delete that one first")]
     InUse { digest: Digest, by: Digest },
+    #[error(
+        "`{repository}:{tag}` is immutable here and points to another manifest or may not go: choose a new tag"
+    )]
+    TagImmutable { repository: ImageRepository, tag: Tag },
     #[error("`{repository}{}` has no image for {wanted}; it has {present}", reference.suffix())]
     NoSuchPlatform { repository: ImageRepository, reference: Reference, wanted: String, present: String },
     #[error("the configuration {digest} cannot be read: {reason}")]

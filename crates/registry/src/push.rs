@@ -29,11 +29,24 @@ impl Registry {
 
         let _held = self.hold_blobs().await;
         let _changing = self.lock(repository).write().await;
+        self.require_movable(&pushed).await?;
         self.require_contents(repository, &manifest).await?;
         self.blobs.put(bytes.clone(), Some(&pushed.digest)).await?;
         self.record(&manifest, bytes.len() as u64, &pushed).await?;
         self.events.pushed(&pushed).await?;
         Ok(pushed)
+    }
+
+    /// A tag that may not move may still be set again to what it points to: a client that repeats its push gets
+    /// the answer that it missed.
+    async fn require_movable(&self, pushed: &Pushed) -> Result<(), RegistryError> {
+        let Some(tag) = pushed.tag.as_ref().filter(|tag| self.is_immutable(tag)) else { return Ok(()) };
+        match self.tagged(&pushed.repository, tag).await? {
+            Some(digest) if digest != pushed.digest => {
+                Err(RegistryError::TagImmutable { repository: pushed.repository.clone(), tag: tag.clone() })
+            }
+            _ => Ok(()),
+        }
     }
 
     async fn require_contents(

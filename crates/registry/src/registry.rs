@@ -11,7 +11,9 @@ use tokio::sync::RwLock;
 
 use crate::shelf::Shelf;
 use crate::tokens::Tokens;
-use crate::{Access, Challenge, Descriptor, Events, ImageRepository, Reference, RegistryError, Tag};
+use crate::{
+    Access, Challenge, Descriptor, Events, ImageRepository, Reference, RegistryError, Tag, TagPattern,
+};
 
 /// How a registry is set up.
 #[derive(Clone)]
@@ -21,11 +23,19 @@ pub struct Options {
     pub challenge: Challenge,
     /// A blob of more bytes is refused.
     pub blob_limit_bytes: u64,
+    /// Tags that can be set once, and neither moved nor taken away. None by default.
+    pub immutable_tags: Vec<TagPattern>,
 }
 
 impl Options {
     pub fn new(access: Arc<dyn Access>, events: Arc<dyn Events>) -> Self {
-        Self { access, events, challenge: Challenge::default(), blob_limit_bytes: 64 * 1024 * 1024 * 1024 }
+        Self {
+            access,
+            events,
+            challenge: Challenge::default(),
+            blob_limit_bytes: 64 * 1024 * 1024 * 1024,
+            immutable_tags: Vec::new(),
+        }
     }
 }
 
@@ -40,6 +50,7 @@ pub struct Registry {
     pub(crate) access: Arc<dyn Access>,
     pub(crate) events: Arc<dyn Events>,
     pub(crate) tokens: Tokens,
+    immutable_tags: Vec<TagPattern>,
     /// One for several repositories: who changes which manifests and blobs a repository has holds its lock.
     locks: [RwLock<()>; LOCKS],
     /// Held shared while a blob gets its first holder, and alone while unheld blobs are removed.
@@ -52,7 +63,7 @@ impl Registry {
     /// Opens or makes the registry's folder. Only one process may have it open.
     pub async fn open(root: impl Into<PathBuf>, options: Options) -> Result<Arc<Self>> {
         let root = root.into();
-        let Options { access, events, challenge, blob_limit_bytes } = options;
+        let Options { access, events, challenge, blob_limit_bytes, immutable_tags } = options;
         let blobs = Blobs::open_with_limit(root.join("blobs"), blob_limit_bytes).await?;
         blobs.sweep_uploads(UPLOAD_IDLE).await?;
         let folder = root.join("repositories");
@@ -64,6 +75,7 @@ impl Registry {
             access,
             events,
             tokens: Tokens::new(challenge),
+            immutable_tags,
             locks: [const { RwLock::const_new(()) }; LOCKS],
             sweeping: RwLock::const_new(()),
         }))
@@ -164,6 +176,9 @@ impl Registry {
     /// Takes a tag away. The manifest stays.
     pub async fn delete_tag(&self, repository: &ImageRepository, tag: &Tag) -> Result<()> {
         let _changing = self.lock(repository).write().await;
+        if self.is_immutable(tag) && self.tagged(repository, tag).await?.is_some() {
+            return Err(RegistryError::TagImmutable { repository: repository.clone(), tag: tag.clone() });
+        }
         let (name, gone) = (repository.clone(), tag.clone());
         if self.shelf(move |shelf| shelf.remove_tag(&name, &gone)).await? {
             return Ok(());
@@ -174,20 +189,28 @@ impl Registry {
     /// Takes a manifest away, with every tag that points to it.
     ///
     /// # Errors
-    /// `InUse` while an index of the same repository names it.
+    /// `InUse` while an index of the same repository names it, `TagImmutable` while such a tag points to it.
     pub async fn delete_manifest(&self, repository: &ImageRepository, digest: &Digest) -> Result<()> {
         let _changing = self.lock(repository).write().await;
         let (name, gone) = (repository.clone(), digest.clone());
+        let immutable = self.immutable_tags.clone();
         self.shelf(move |shelf| {
             let Some(record) = shelf.manifest(&name, &gone)? else {
                 let reference = Reference::Digest(gone);
                 return Err(RegistryError::ManifestUnknown { repository: name, reference });
             };
             refuse_if_named(shelf, &name, &gone)?;
+            let mut tags = Vec::new();
             for tag in shelf.tags(&name)? {
                 if shelf.tag(&name, &tag)?.is_some_and(|record| record.digest == gone) {
-                    shelf.remove_tag(&name, &tag)?;
+                    tags.push(tag);
                 }
+            }
+            if let Some(tag) = tags.iter().find(|tag| immutable.iter().any(|pattern| pattern.matches(tag))) {
+                return Err(RegistryError::TagImmutable { repository: name, tag: tag.clone() });
+            }
+            for tag in &tags {
+                shelf.remove_tag(&name, tag)?;
             }
             shelf.remove_manifest(&name, &gone)?;
             if let Some(subject) = &record.subject {
@@ -230,6 +253,16 @@ impl Registry {
             }
         }
         Ok(swept)
+    }
+
+    /// What a tag points to now.
+    pub(crate) async fn tagged(&self, repository: &ImageRepository, tag: &Tag) -> Result<Option<Digest>> {
+        let (name, tag) = (repository.clone(), tag.clone());
+        self.shelf(move |shelf| Ok(shelf.tag(&name, &tag)?.map(|record| record.digest))).await
+    }
+
+    pub(crate) fn is_immutable(&self, tag: &Tag) -> bool {
+        self.immutable_tags.iter().any(|pattern| pattern.matches(tag))
     }
 
     // Shared by the files that go on with `impl Registry`

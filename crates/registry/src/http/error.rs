@@ -109,6 +109,7 @@ impl From<RegistryError> for Refusal {
             E::ManifestTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "SIZE_INVALID"),
             E::ManifestBlobUnknown { .. } => (StatusCode::BAD_REQUEST, "MANIFEST_BLOB_UNKNOWN"),
             E::DigestMismatch { .. } => (StatusCode::BAD_REQUEST, "DIGEST_INVALID"),
+            E::TagImmutable { .. } => (StatusCode::FORBIDDEN, "DENIED"),
             E::InUse { .. } => (StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED"),
             E::NoSuchPlatform { .. } => (StatusCode::NOT_FOUND, "MANIFEST_UNKNOWN"),
             E::ConfigInvalid { .. } => (StatusCode::BAD_REQUEST, "MANIFEST_INVALID"),

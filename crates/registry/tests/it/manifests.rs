@@ -174,3 +174,21 @@ async fn a_manifest_that_an_index_names_stays() {
     test.delete(&format!("/v2/a/manifests/{all}")).await.is(StatusCode::ACCEPTED);
     test.delete(&format!("/v2/a/manifests/{image}")).await.is(StatusCode::ACCEPTED);
 }
+
+#[tokio::test]
+async fn an_immutable_tag_is_set_once() {
+    let once = |mut options: sluice_registry::Options| {
+        options.immutable_tags = vec!["version*".parse().unwrap()];
+        options
+    };
+    let test = TestRegistry::with(std::sync::Arc::new(sluice_registry::OpenToAll), once).await;
+    let text = test.push("a", "version1", b"one").await;
+    test.put_manifest("a", "version1", &text).await.is(StatusCode::CREATED);
+    let other = test.push("a", "latest", b"two").await;
+    test.put_manifest("a", "version1", &other).await.refuses(403, "DENIED");
+    test.put_manifest("a", "latest", &text).await.is(StatusCode::CREATED);
+    test.delete("/v2/a/manifests/version1").await.refuses(403, "DENIED");
+    test.delete(&format!("/v2/a/manifests/{}", sha256(text.as_bytes()))).await.refuses(403, "DENIED");
+    test.delete("/v2/a/manifests/version2").await.refuses(404, "MANIFEST_UNKNOWN");
+    assert_eq!(test.get("/v2/a/manifests/version1").await.body, text.as_bytes());
+}
