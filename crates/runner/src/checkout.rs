@@ -76,6 +76,10 @@ async fn fetch(git: &Git<'_>, order: &JobOrder, wanted: &Checkout) -> Result<Str
         let all = wanted.depth.is_none().then_some("+refs/heads/*:refs/remotes/origin/*");
         let mut with_all = arguments.clone();
         with_all.push(commit);
+        if snapshot.is_some() {
+            // A shallow history would end at the snapshot, and HEAD shall be at the commit below it.
+            with_all.push(trigger.sha.as_str());
+        }
         // A shallow snapshot comes without its parent, where HEAD is to be.
         with_all.extend(snapshot.map(|_| trigger.sha.as_str()));
         with_all.extend(all);

@@ -6,7 +6,7 @@ use super::sample::Checkout;
 pub fn improve(checkout: &Checkout) -> anyhow::Result<()> {
     checkout.replace("VERSION", "1.0.0", "1.1.0")?;
     for file in ["api/src/config.rs", "e2e/open.sh", "sluice.yaml"] {
-        let (from, to) = ("Welcome to the storefront", "Come in, the storefront is open");
+        let (from, to) = ("Welcome to the storefront", "Come in and look around");
         let path = checkout.path().join(file);
         let text = std::fs::read_to_string(&path)?;
         anyhow::ensure!(text.contains(from), "{file} of the sample does not greet");

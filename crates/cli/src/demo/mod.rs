@@ -37,6 +37,9 @@ pub struct Args {
     seed: u64,
 }
 
+/// The environment that the story is about.
+const PRODUCTION: &str = "production";
+
 pub fn run(args: &Args) -> anyhow::Result<Exit> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
         let room = room::Room::prepare(&args.sample, args.runner).await?;

@@ -1,8 +1,8 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
-use sluice_model::{CommitSha, EnvironmentName, JobId, RepositoryName};
-use sluice_wire::{ClientError, Decision, EnvironmentStatus, PromotionStage, RunDetail, RunState};
+use sluice_model::{CommitSha, EnvironmentName, RepositoryName};
+use sluice_wire::{EnvironmentStatus, PromotionStage, RunDetail, RunState};
 
 use super::chaos::Keeper;
 use super::load::{Load, Seen};
@@ -10,12 +10,11 @@ use super::people::People;
 use super::room::Room;
 use super::sample::Checkout;
 use super::watch::{Arrival, Watcher, present};
-use super::{Args, changes, evidence};
+use super::{Args, PRODUCTION, changes, evidence};
 use crate::Exit;
 
 /// The workflow of the sample that delivers.
 const WORKFLOW: &str = "deliver";
-const PRODUCTION: &str = "production";
 
 /// The whole demo: a push, its approvals, production; with `--yes` a second version and a broken third.
 pub async fn tell(room: &Room, args: &Args) -> anyhow::Result<Exit> {
@@ -131,7 +130,6 @@ impl<'a> Stage<'a> {
     async fn everything(&self, keeper: &Keeper) -> anyhow::Result<Exit> {
         let mut ways = Vec::new();
         let first = self.deliver("first version", "Open the storefront").await?;
-        self.refuse_a_stranger(&first).await?;
         let tested = evidence::tested(&self.people.dana.client, &self.repository, &first.run).await?;
         let delivered =
             evidence::delivered(self.room, &self.people.dana, &self.repository, &first.version).await?;
@@ -166,24 +164,6 @@ impl<'a> Stage<'a> {
         ensure!(live.commit == commit, "production says {}, expected {commit}", live.commit);
         self.say(format!("{} is live in production", live.version));
         Ok(Way { version: live.version, what, seconds: self.room.clock.seconds() - begun, run })
-    }
-
-    /// Whoever may not approve for production is told so. Asked about what is live already, the right is looked at first.
-    async fn refuse_a_stranger(&self, way: &Way) -> anyhow::Result<()> {
-        let word = Decision { approve: true, comment: None };
-        let gate = JobId::new("approve-production");
-        let dana = &self.people.dana;
-        loop {
-            match dana.client.decide_gate(&self.repository, way.run.run.number, &gate, &word).await {
-                Err(ClientError::Refused { status: 403, message }) => {
-                    self.say(format!("dana may not approve for production: {message}"));
-                    return Ok(());
-                }
-                Err(error) if error.is_passing() => tokio::time::sleep(Duration::from_millis(200)).await,
-                Err(error) => return Err(error.into()),
-                Ok(_) => bail!("dana approved for production, which only release-managers may"),
-            }
-        }
     }
 
     /// The broken version: gets into production, is found out there, and the version before serves again.

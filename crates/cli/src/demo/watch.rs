@@ -2,9 +2,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
-use sluice_model::{CommitSha, InstanceId, RepositoryName};
+use sluice_model::{CommitSha, InstanceId, JobId, RepositoryName};
 use sluice_wire::{Client, ClientError, Decision, JobState, RunDetail, RunQuery, RunState};
 
+use super::PRODUCTION;
 use super::clock::Clock;
 use super::people::People;
 
@@ -121,6 +122,9 @@ impl Watcher<'_> {
                 continue;
             }
             only_the_left_one = false;
+            if environment == PRODUCTION && !asked.contains(&waiting.gate) {
+                self.refuse_the_author(run.run.number, &waiting.job).await?;
+            }
             let person = self.people.in_charge_of(environment);
             let approval = Decision { approve: true, comment: None };
             match person.client.decide_gate(self.repository, run.run.number, &waiting.job, &approval).await {
@@ -136,6 +140,21 @@ impl Watcher<'_> {
             }
         }
         Ok(only_the_left_one)
+    }
+
+    /// Whoever may not approve is told so: dana pushed the change, and is no release manager.
+    async fn refuse_the_author(&self, number: u64, gate: &JobId) -> anyhow::Result<()> {
+        let dana = &self.people.dana;
+        let approval = Decision { approve: true, comment: None };
+        match dana.client.decide_gate(self.repository, number, gate, &approval).await {
+            Err(ClientError::Refused { status: 403, message }) => {
+                self.clock.say(format!("  {} may not approve: {message}", dana.name));
+                Ok(())
+            }
+            Err(error) if error.is_passing() => Ok(()),
+            Err(error) => Err(error.into()),
+            Ok(_) => bail!("{} approved for {PRODUCTION}, which only release managers may", dana.name),
+        }
     }
 }
 

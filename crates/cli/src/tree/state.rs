@@ -35,7 +35,10 @@ impl Tree {
 
     /// The tree as it is now, uncommitted changes included. The person's own index, tree and refs are only read.
     pub async fn snapshot(&self) -> anyhow::Result<SnapshotGuard> {
-        let folder = self.state_folder()?.join("snapshots").join(std::process::id().to_string());
+        let snapshots = self.state_folder()?.join("snapshots");
+        std::fs::create_dir_all(&snapshots)
+            .with_context(|| format!("cannot make {}", snapshots.display()))?;
+        let folder = snapshots.join(std::process::id().to_string());
         if folder.exists() {
             // Of an earlier process that was killed and had the same number.
             std::fs::remove_dir_all(&folder)
