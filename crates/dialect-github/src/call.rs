@@ -15,6 +15,8 @@ pub(crate) struct Calls<'a> {
     options: &'a Options,
     diagnostics: &'a mut Vec<Diagnostic>,
     loaded: usize,
+    jobs: usize,
+    bytes: usize,
 }
 
 impl<'a> Calls<'a> {
@@ -23,7 +25,7 @@ impl<'a> Calls<'a> {
         options: &'a Options,
         diagnostics: &'a mut Vec<Diagnostic>,
     ) -> Self {
-        Self { files, options, diagnostics, loaded: 0 }
+        Self { files, options, diagnostics, loaded: 0, jobs: 0, bytes: 0 }
     }
 
     fn has_error(&self) -> bool {
@@ -66,17 +68,27 @@ fn load_call(path: &str, job: &mut WorkflowJob, token: &Token, depth: usize, cal
         calls.diagnostics.push(Diagnostic::error("github/call-depth", span.at(path), span.length(), message));
         return;
     }
-    if calls.loaded >= limits.calls {
-        let message = format!("more than {} calls of reusable workflows", limits.calls);
-        calls.diagnostics.push(Diagnostic::error("github/calls", span.at(path), span.length(), message));
-        return;
-    }
     let file = qualified(path, &reference);
     let Some(text) = (calls.files)(&file) else { return };
     calls.loaded += 1;
+    calls.bytes += text.len();
+    if calls.loaded > limits.calls || calls.bytes > limits.called_bytes {
+        let message = format!(
+            "the reusable workflows that are called are more than {} files or {} bytes",
+            limits.calls, limits.called_bytes
+        );
+        calls.diagnostics.push(Diagnostic::error("github/calls", span.at(path), span.length(), message));
+        return;
+    }
     let before = calls.diagnostics.len();
     let parsed = parse(&file, &text, calls.options, calls.diagnostics);
     if let Some(called) = parsed {
+        calls.jobs += called.jobs.len();
+        if calls.jobs > calls.options.limits.called_jobs {
+            let allowed = calls.options.limits.called_jobs;
+            let message = format!("the reusable workflows that are called have more than {allowed} jobs");
+            calls.error(path, span, message);
+        }
         check_call(path, &called, job, token, calls);
         check_permissions(path, &called, job, calls);
         if !calls.has_error() {

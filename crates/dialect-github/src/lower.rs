@@ -1,15 +1,39 @@
 //! The typed workflow as a plan for `engine`.
 
+use sluice_expression::{Expression, Node, Value};
 use sluice_model::JobId;
 use sluice_plan::{Call, Dialect, Job, JobCondition, Need, Plan, StepsJob, Work};
 use sluice_source::Diagnostic;
 
+use crate::inline;
+use crate::rewrite::{self, Stuck};
 use crate::workflow::{JobBody, Workflow, WorkflowJob};
+
+/// The jobs of a workflow, those of the workflows that it calls among them.
+pub(crate) struct Lowered {
+    pub(crate) jobs: Vec<Job>,
+    pub(crate) groups: Vec<Group>,
+}
+
+/// The jobs that stand for one call.
+pub(crate) struct Group {
+    /// The id of the job that calls.
+    pub(crate) id: String,
+    pub(crate) jobs: Vec<JobId>,
+    /// What each output of the called workflow stands for.
+    pub(crate) outputs: Vec<(String, Node)>,
+    /// Whether no job of it has a condition of its own.
+    pub(crate) all_run: bool,
+}
 
 impl Workflow {
     /// The plan, the same for every trigger that selects this workflow.
+    ///
+    /// The jobs of a reusable workflow whose text was given stand in it as `caller/inner`. What is called from elsewhere,
+    /// by a job with a matrix or with `concurrency`, or in a way that cannot be told beforehand, stays a [`Work::Call`].
     pub fn plan(&self) -> Result<Plan, Vec<Diagnostic>> {
-        Ok(Plan {
+        let lowered = self.lowered();
+        let mut plan = Plan {
             dialect: Dialect::Github,
             file: self.path.clone(),
             workflow: self.name().to_owned(),
@@ -18,8 +42,115 @@ impl Workflow {
             defaults: self.defaults.clone(),
             concurrency: self.concurrency.clone(),
             permissions: self.permissions.as_ref().map(|grants| grants.to_plan()),
-            jobs: self.jobs.iter().map(|job| self.lower(job)).collect(),
-        })
+            jobs: lowered.jobs,
+        };
+        if !lowered.groups.is_empty() {
+            self.keep_from_called(&mut plan);
+        }
+        Ok(plan)
+    }
+
+    /// A called workflow sees neither its caller's variables nor its defaults: they go to the caller's own jobs.
+    fn keep_from_called(&self, plan: &mut Plan) {
+        let env = std::mem::take(&mut plan.env);
+        let defaults = std::mem::take(&mut plan.defaults);
+        for job in plan.jobs.iter_mut().filter(|job| !job.id.as_str().contains('/')) {
+            inline::push_env_down(std::slice::from_mut(job), &env);
+            if let Work::Steps(steps) = &mut job.work {
+                let own = &mut steps.defaults;
+                own.shell = own.shell.take().or_else(|| defaults.shell.clone());
+                own.working_directory =
+                    own.working_directory.take().or_else(|| defaults.working_directory.clone());
+            }
+        }
+    }
+
+    pub(crate) fn lowered(&self) -> Lowered {
+        let mut jobs = Vec::new();
+        let mut groups: Vec<Group> = Vec::new();
+        for job in &self.jobs {
+            match self.inlined(job) {
+                Some((inner, group)) => {
+                    jobs.extend(inner);
+                    groups.push(group);
+                }
+                None => jobs.push(self.lower(job)),
+            }
+        }
+        let jobs = jobs.iter().map(|job| self.with_groups(job, &groups)).collect();
+        Lowered { jobs, groups }
+    }
+
+    fn inlined(&self, job: &WorkflowJob) -> Option<(Vec<Job>, Group)> {
+        let JobBody::Call(body) = &job.body else { return None };
+        let called = body.called.as_ref()?;
+        let (jobs, group) = inline::call(job, body, called).ok()?;
+        let mut dependents = self
+            .jobs
+            .iter()
+            .filter(|other| other.needs.iter().any(|need| need.job.eq_ignore_ascii_case(&job.id)));
+        dependents.all(|dependent| self.sees_members_only(dependent, &group)).then_some((jobs, group))
+    }
+
+    /// Whether a job names nothing of the call but its result and its outputs, one by one.
+    fn sees_members_only(&self, dependent: &WorkflowJob, group: &Group) -> bool {
+        let tell = |expression: &Expression| -> Result<Expression, Stuck> {
+            for (path, _) in expression.tree().paths() {
+                let is_plain = match path.as_slice() {
+                    [context, rest @ ..] if context == "needs" => match rest {
+                        [name, member] if name.eq_ignore_ascii_case(&group.id) => member == "result",
+                        [name, member, output] if name.eq_ignore_ascii_case(&group.id) => {
+                            member == "outputs" && output != "*"
+                        }
+                        [name, ..] if name.eq_ignore_ascii_case(&group.id) => false,
+                        [star, member] if star == "*" => member == "result",
+                        [] => false,
+                        [star, ..] => star != "*",
+                    },
+                    _ => true,
+                };
+                if !is_plain {
+                    return Err(Stuck::Whole("needs".to_owned()));
+                }
+            }
+            Ok(expression.clone())
+        };
+        rewrite::job(&self.lower(dependent), &tell).is_ok()
+    }
+
+    /// The job with the jobs of each call that it needs in the call's place.
+    fn with_groups(&self, job: &Job, groups: &[Group]) -> Job {
+        let needed: Vec<&Group> = groups
+            .iter()
+            .filter(|group| job.needs.iter().any(|need| need.job.as_str().eq_ignore_ascii_case(&group.id)))
+            .collect();
+        if needed.is_empty() {
+            return job.clone();
+        }
+        let of_outputs =
+            needed.iter().flat_map(|group| &group.outputs).map(|(_, node)| node.to_string().len());
+        let of_results = needed.iter().filter_map(|group| result(group)).map(|node| node.to_string().len());
+        let longest = of_outputs.chain(of_results).max().unwrap_or(0);
+        let map = |expression: &Expression| -> Result<Expression, Stuck> {
+            let node = rewrite::replaced(expression.tree(), longest, &|node| member_of(node, &needed))?;
+            Ok(Expression::parse(&node.to_string())?)
+        };
+        // An expression that grew beyond GitHub's limits leaves the job as it is, and its needs are then not met.
+        let Ok(mut rewritten) = rewrite::job(job, &map) else { return job.clone() };
+        if let Some(condition) = condition_beside(&rewritten, &needed) {
+            rewritten.condition = JobCondition::Expression(condition);
+        }
+        rewritten.needs = Vec::new();
+        for need in &job.needs {
+            match needed.iter().find(|group| need.job.as_str().eq_ignore_ascii_case(&group.id)) {
+                Some(group) => {
+                    let inner = group.jobs.iter().map(|id| Need { job: id.clone(), accepts: None });
+                    rewritten.needs.extend(inner);
+                }
+                None => rewritten.needs.push(need.clone()),
+            }
+        }
+        rewritten
     }
 
     fn lower(&self, job: &WorkflowJob) -> Job {
@@ -70,4 +201,53 @@ impl Workflow {
         let job = self.jobs.iter().find(|job| job.id.eq_ignore_ascii_case(name));
         Need { job: JobId::new(job.map_or(name, |job| job.id.as_str())), accepts: None }
     }
+}
+
+/// `needs.call.outputs.x` and `needs.call.result` in terms of the call's jobs.
+fn member_of(node: &Node, groups: &[&Group]) -> Option<Node> {
+    let path = node.path()?;
+    let group_of = |name: &String| groups.iter().find(|group| group.id.eq_ignore_ascii_case(name));
+    match path.as_slice() {
+        [context, name, member] if context == "needs" && member == "result" => result(group_of(name)?),
+        [context, name, member, output] if context == "needs" && member == "outputs" => {
+            let group = group_of(name)?;
+            let found = group.outputs.iter().find(|(name, _)| name.eq_ignore_ascii_case(output));
+            Some(found.map_or(inline::literal(Value::Null), |(_, node)| node.clone()))
+        }
+        _ => None,
+    }
+}
+
+/// The worst of the jobs' results; skipped only where all are.
+fn result(group: &Group) -> Option<Node> {
+    let any = |wanted: &str| {
+        let each = group.jobs.iter().map(|id| format!("{}.result == '{wanted}'", inline::need(id)));
+        each.collect::<Vec<_>>().join(" || ")
+    };
+    let (failure, cancelled, success) = (any("failure"), any("cancelled"), any("success"));
+    let source =
+        format!("case({failure}, 'failure', {cancelled}, 'cancelled', {success}, 'success', 'skipped')");
+    Expression::parse(&source).ok().map(|expression| expression.tree().clone())
+}
+
+/// A job runs after a call of which some jobs were skipped by their own conditions. None: the usual rule says the same.
+fn condition_beside(job: &Job, groups: &[&Group]) -> Option<Expression> {
+    let JobCondition::Expression(own) = &job.condition else { return None };
+    let is_default = own.source() == "success()";
+    if groups.iter().all(|group| group.all_run) || (own.uses_status_function() && !is_default) {
+        return None;
+    }
+    let mut parts = vec!["!cancelled()".to_owned(), "!failure()".to_owned()];
+    for need in &job.needs {
+        let group = groups.iter().find(|group| need.job.as_str().eq_ignore_ascii_case(&group.id));
+        let succeeded = |id: &JobId| format!("{}.result == 'success'", inline::need(id));
+        parts.push(match group {
+            None => succeeded(&need.job),
+            Some(group) => format!("({})", group.jobs.iter().map(succeeded).collect::<Vec<_>>().join(" || ")),
+        });
+    }
+    if !is_default {
+        parts.push(format!("({})", own.source()));
+    }
+    Expression::parse(&parts.join(" && ")).ok()
 }

@@ -126,6 +126,7 @@ fn write_literal(value: &Value, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Value::Null => f.write_str("null"),
         Value::Bool(value) => write!(f, "{value}"),
         // `format` keeps 15 digits; a literal must come back as it was.
+        Value::Number(value) if value.fract() == 0.0 && value.abs() < 1e15 => write!(f, "{value:.0}"),
         Value::Number(value) if value.is_finite() => write!(f, "{value:?}"),
         Value::Number(value) => f.write_str(&number::format(*value)),
         Value::String(text) => write!(f, "'{}'", text.replace('\'', "''")),

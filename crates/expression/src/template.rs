@@ -194,6 +194,26 @@ impl Template {
         }
     }
 
+    /// The template with other expressions in place of its own. Fails where one of them is no expression any more.
+    pub fn map_expressions<E>(
+        &self,
+        map: &mut impl FnMut(&Expression) -> Result<Expression, E>,
+    ) -> Result<Self, E>
+    where
+        E: From<ParseError>,
+    {
+        let mut source = String::new();
+        for part in &self.parts {
+            match part {
+                Part::Text(text) => source.push_str(Self::literal(text.as_str()).source()),
+                Part::Expression { expression, .. } => {
+                    source.push_str(&format!("${{{{ {} }}}}", map(expression)?.source()));
+                }
+            }
+        }
+        Ok(Self::parse(&source)?)
+    }
+
     /// The text with every expression's value put in, up to the context's memory limit.
     pub fn evaluate_text(&self, context: &dyn Context) -> Result<String, EvaluationError> {
         let limit = context.memory_limit_bytes();

@@ -105,6 +105,30 @@ impl Node {
         }
     }
 
+    /// The tree with every node for which `replace` gives another in its place, outermost first; what is put in stays.
+    pub fn replaced(&self, replace: &impl Fn(&Node) -> Option<Node>) -> Node {
+        if let Some(node) = replace(self) {
+            return node;
+        }
+        let boxed = |node: &Node| Box::new(node.replaced(replace));
+        let all = |nodes: &[Node]| nodes.iter().map(|node| node.replaced(replace)).collect();
+        match self {
+            Self::Literal { .. } | Self::Context { .. } => self.clone(),
+            Self::Index { of, key } => Self::Index { of: boxed(of), key: boxed(key) },
+            Self::Star { of } => Self::Star { of: boxed(of) },
+            Self::Not { operand } => Self::Not { operand: boxed(operand) },
+            Self::Binary { operator, left, right } => {
+                Self::Binary { operator: *operator, left: boxed(left), right: boxed(right) }
+            }
+            Self::Call { function, arguments, span } => {
+                Self::Call { function: function.clone(), arguments: all(arguments), span: *span }
+            }
+            Self::Logical { operator, operands } => {
+                Self::Logical { operator: *operator, operands: all(operands) }
+            }
+        }
+    }
+
     /// Every [`Node::path`] in the expression, the longest form of each, with where it begins.
     pub fn paths(&self) -> Vec<(Vec<String>, Span)> {
         match self.path() {

@@ -48,6 +48,8 @@ pub(crate) fn workflow(
     workflow
 }
 
+pub(crate) use value::expression_of;
+
 struct Converter<'a> {
     path: &'a str,
     max_errors: usize,

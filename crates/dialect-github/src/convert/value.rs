@@ -5,7 +5,7 @@ use super::Converter;
 use crate::token::{Content, Token, combined};
 
 /// A template as one expression.
-pub(super) fn expression_of(template: &Template) -> Expression {
+pub(crate) fn expression_of(template: &Template) -> Expression {
     match template.as_expression() {
         Some(expression) => expression.clone(),
         None => expression_of_source(&combined(template)),

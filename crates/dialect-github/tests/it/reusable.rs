@@ -46,3 +46,141 @@ fn workflows_that_call_each_other_come_to_an_end() {
     let read = read_files(&[("main.yml", caller), ("flows/a.yml", caller)]);
     assert_snapshot!(written(&read));
 }
+
+/// The jobs of a plan, one a line: id, needs, condition, and what of it is asked for.
+fn jobs(read: &Read) -> String {
+    let plan = read.workflow.as_ref().unwrap_or_else(|| panic!("{}", written(read))).plan().unwrap();
+    let mut lines = format!("env {}\n", serde_json::to_string(&plan.env).unwrap());
+    for job in &plan.jobs {
+        let needs: Vec<&str> = job.needs.iter().map(|need| need.job.as_str()).collect();
+        let condition = match &job.condition {
+            sluice_plan::JobCondition::Expression(expression) => expression.source(),
+            sluice_plan::JobCondition::NeedsAccepted => "needs accepted",
+        };
+        let name = job.name.as_ref().map_or("-", |name| name.source());
+        lines.push_str(&format!("{} ({name}) needs {needs:?} if {condition}\n", job.id));
+        match &job.work {
+            sluice_plan::Work::Steps(steps) => {
+                lines.push_str(&format!("  env {}\n", serde_json::to_string(&steps.env).unwrap()));
+                for step in &steps.steps {
+                    lines.push_str(&format!("  {}\n", serde_json::to_string(&step.action).unwrap()));
+                }
+            }
+            other => lines.push_str(&format!("  {}\n", serde_json::to_string(other).unwrap())),
+        }
+        for output in &job.outputs {
+            lines.push_str(&format!("  output {} = {}\n", output.name, output.value.source()));
+        }
+    }
+    lines
+}
+
+const CALLED: &str = r#"on:
+  workflow_call:
+    inputs:
+      version: { type: string, required: true }
+      dry: { type: boolean, default: true }
+      count: { type: number }
+    secrets: { token: {} }
+    outputs:
+      digest: { value: "${{ jobs.push.outputs.digest }}" }
+env: { INNER: "${{ inputs.count }}" }
+defaults: { run: { shell: sh } }
+jobs:
+  build:
+    name: Build ${{ inputs.version }}
+    runs-on: x
+    steps:
+      - run: make ${{ inputs.version }} ${{ inputs.dry && 'dry' || 'wet' }}
+        env: { T: "${{ secrets.token }}", U: "${{ secrets.unknown }}", G: "${{ secrets.GITHUB_TOKEN }}" }
+  push:
+    needs: build
+    if: needs.build.result == 'success' && !inputs.dry
+    runs-on: x
+    outputs: { digest: "${{ steps.p.outputs.d }}" }
+    steps: [{ id: p, run: push }]
+  report:
+    needs: [build, push]
+    if: always()
+    runs-on: x
+"#;
+
+#[test]
+fn the_jobs_of_a_called_workflow_stand_in_the_plan() {
+    let main = r#"on: push
+env: { OUTER: 1 }
+jobs:
+  test: { runs-on: x, outputs: { v: "1" } }
+  flow:
+    needs: test
+    if: github.ref == 'refs/heads/main'
+    uses: ./flows/a.yml
+    with: { version: "${{ needs.test.outputs.v }}", dry: false }
+    secrets: { token: "${{ secrets.TOKEN }}" }
+  deploy:
+    needs: [test, flow]
+    runs-on: x
+    steps: [{ run: "deploy ${{ needs.flow.outputs.digest }}" }]
+  clean:
+    needs: flow
+    if: always() && needs.flow.result == 'failure'
+    runs-on: x
+"#;
+    assert_snapshot!(jobs(&read_files(&[("main.yml", main), ("flows/a.yml", CALLED)])));
+}
+
+#[test]
+fn a_call_within_a_call() {
+    let main = "on: push\njobs:\n  one:\n    uses: ./flows/b.yml\n    with: { v: 7 }\n    secrets: inherit\n";
+    let between = r#"on:
+  workflow_call:
+    inputs: { v: { type: string } }
+    outputs: { d: { value: "${{ jobs.two.outputs.digest }}" } }
+jobs:
+  two:
+    uses: ./flows/a.yml
+    with: { version: "v${{ inputs.v }}" }
+    secrets: inherit
+  three:
+    needs: two
+    runs-on: x
+    steps: [{ run: "echo ${{ needs.two.outputs.digest }}" }]
+"#;
+    assert_snapshot!(jobs(&read_files(&[
+        ("main.yml", main),
+        ("flows/a.yml", CALLED),
+        ("flows/b.yml", between)
+    ])));
+}
+
+#[test]
+fn a_call_that_cannot_be_told_beforehand_stays_a_call() {
+    let called = "on: { workflow_call: { inputs: { v: { type: string } } } }\njobs:\n  a: { runs-on: x, env: { ALL: \"${{ toJSON(inputs) }}\" } }\n";
+    let plain = "on: { workflow_call: }\njobs:\n  a: { runs-on: x }\n";
+    for (main, called) in [
+        ("on: push\njobs:\n  c: { uses: ./flows/a.yml }\n", called),
+        ("on: push\njobs:\n  c: { uses: ./flows/a.yml, strategy: { matrix: { x: [1, 2] } } }\n", plain),
+        ("on: push\njobs:\n  c: { uses: ./flows/a.yml, concurrency: one }\n", plain),
+        (
+            "on: push\njobs:\n  c: { uses: ./flows/a.yml }\n  d: { needs: c, runs-on: x, env: { ALL: \"${{ toJSON(needs) }}\" } }\n",
+            plain,
+        ),
+    ] {
+        let plan =
+            read_files(&[("main.yml", main), ("flows/a.yml", called)]).workflow.unwrap().plan().unwrap();
+        assert!(matches!(plan.jobs[0].work, sluice_plan::Work::Call(_)), "{main}");
+    }
+}
+
+#[test]
+fn what_is_called_is_limited() {
+    let calls: String = (0..300).map(|n| format!("  c{n}: {{ uses: ./flows/a.yml }}\n")).collect();
+    let main = format!("on: push\njobs:\n{calls}");
+    let one = "on: { workflow_call: }\njobs:\n  a: { runs-on: x }\n";
+    let read = read_files(&[("main.yml", &main), ("flows/a.yml", one)]);
+    assert_snapshot!(written(&read));
+    let jobs: String = (0..300).map(|n| format!("  c{n}: {{ runs-on: x }}\n")).collect();
+    let many = format!("on: {{ workflow_call: }}\njobs:\n{jobs}");
+    let read = read_files(&[("main.yml", &main), ("flows/a.yml", &many)]);
+    assert_snapshot!(written(&read));
+}

@@ -96,9 +96,9 @@ fn parentheses_stand_only_where_they_are_needed() {
     for (source, formatted) in [
         ("((a)) && ((b||c))", "a && (b || c)"),
         ("(a && b) || c", "a && b || c"),
-        ("a['b-c']['d e'].*[0]", "a.b-c['d e'].*[0.0]"),
+        ("a['b-c']['d e'].*[0]", "a.b-c['d e'].*[0]"),
         ("!(a == b)", "!(a == b)"),
-        ("(1<2)==true", "1.0 < 2.0 == true"),
+        ("(1<2)==true", "1 < 2 == true"),
         ("a == (b == c)", "a == (b == c)"),
         ("(a || b).c", "(a || b).c"),
         ("format( '{0}' ,x)", "format('{0}', x)"),
