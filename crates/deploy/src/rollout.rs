@@ -331,15 +331,8 @@ impl<'a> Attempt<'a> {
     async fn verify(&self) -> Result<(), RolloutFailed> {
         let for_ms = self.spec.limits.verify_for_ms;
         self.tell(Progress::Verifying { for_ms });
-        if let Err(drift) = self.deployer.watch(self.spec, Duration::from_millis(for_ms)).await {
-            let is_faulty = |record: &mut crate::record::EnvironmentRecord| {
-                if let Some(live) = &mut record.live {
-                    live.is_faulty = true;
-                }
-            };
-            self.environment.change(&self.deployer.ledger, is_faulty).await?;
-            return Err(RolloutFailed::Drifted(drift));
-        }
+        let watched = self.deployer.watch(self.spec, Duration::from_millis(for_ms)).await;
+        watched.map_err(RolloutFailed::Drifted)?;
         self.tell(Progress::Verified);
         Ok(())
     }

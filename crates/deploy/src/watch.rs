@@ -3,9 +3,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::deployer::Deployer;
-use crate::failure::{Drift, last_words};
+use crate::failure::{Drift, LedgerError, last_words};
 use crate::instances::Life;
 use crate::probe::{self, NotThis};
+use crate::record::{EnvironmentRecord, ReleaseRecord};
 use crate::routes::Routes;
 use crate::spec::{RolloutSpec, ServiceSpec};
 
@@ -25,10 +26,35 @@ impl Deployer {
     }
 
     /// Keeps asking whether a release is what is live, through the proxy as its users do, for `duration`; at least once.
+    /// What it finds is written down: a live release that has failed is not kept for a rollback when another takes
+    /// its place, unless a later look finds it well again.
     ///
     /// # Errors
     /// The first service that does not answer, or names another version or commit.
     pub async fn watch(&self, spec: &RolloutSpec, duration: Duration) -> Result<(), Drift> {
+        let outcome = self.look(spec, duration).await;
+        if let Err(error) = self.note(spec, outcome.is_err()).await {
+            tracing::warn!(%error, "what a look at the live release found could not be written down");
+        }
+        outcome
+    }
+
+    async fn note(&self, spec: &RolloutSpec, is_faulty: bool) -> Result<(), LedgerError> {
+        let environment = self.environment(&spec.repository, &spec.environment).await?;
+        let is_this = |live: &ReleaseRecord| live.version == spec.version && live.commit == spec.commit;
+        let live = environment.record().await.live;
+        if !live.is_some_and(|live| is_this(&live) && live.is_faulty != is_faulty) {
+            return Ok(());
+        }
+        let note = |record: &mut EnvironmentRecord| {
+            if let Some(live) = record.live.as_mut().filter(|live| is_this(live)) {
+                live.is_faulty = is_faulty;
+            }
+        };
+        environment.change(&self.ledger, note).await
+    }
+
+    async fn look(&self, spec: &RolloutSpec, duration: Duration) -> Result<(), Drift> {
         let routes = match self.routes(spec).await {
             Ok(routes) => routes,
             Err(error) => {

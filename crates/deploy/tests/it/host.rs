@@ -238,12 +238,15 @@ async fn drift_is_found_and_a_repeat_mends_it() {
     until("it is dead", async || world.processes().is_empty()).await;
     let drift = world.deployer.check(&spec).await.unwrap_err();
     assert!(drift.reason.contains("instance 1 ended with exit code 7"), "{drift}");
+    let is_faulty = || world.deployer.environments().unwrap().remove(0).live.unwrap().is_faulty;
+    assert!(is_faulty());
 
     let (report, _) = world.deploy(&spec).await;
     assert_eq!(report.services[0].adopted, 0);
     assert_ne!(world.processes(), [pid]);
     assert_eq!(says(route, "/").await, "1.0");
     world.deployer.check(&spec).await.unwrap();
+    assert!(!is_faulty());
 }
 
 #[tokio::test(flavor = "multi_thread")]

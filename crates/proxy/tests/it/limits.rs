@@ -1,3 +1,4 @@
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use sluice_proxy::Limits;
@@ -37,7 +38,7 @@ async fn a_request_that_smuggles_another_is_refused() {
         let answer = raw(proxy.route, request.as_bytes()).await;
         assert!(answer.starts_with("HTTP/1.1 400"), "{head}: {answer}");
     }
-    assert_eq!(instance.requests.load(std::sync::atomic::Ordering::SeqCst), 0);
+    assert_eq!(instance.requests.load(Ordering::SeqCst), 0);
     proxy.stop().await;
 }
 
@@ -102,7 +103,7 @@ async fn an_idle_connection_to_an_instance_is_closed_and_opened_again() {
     proxy.install(1, &[instance.address]).await;
     for _ in 0..3 {
         assert_eq!(get(proxy.route).await.0, 200);
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        until("the connection is closed", async || instance.connections.load(Ordering::SeqCst) == 0).await;
     }
     proxy.stop().await;
 }

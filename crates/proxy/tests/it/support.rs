@@ -82,6 +82,8 @@ pub struct Instance {
     pub address: SocketAddr,
     task: JoinHandle<()>,
     pub requests: Arc<AtomicU64>,
+    /// Open now.
+    pub connections: Arc<AtomicU64>,
 }
 
 impl Instance {
@@ -92,9 +94,10 @@ impl Instance {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let requests = Arc::new(AtomicU64::new(0));
-        let count = requests.clone();
+        let connections = Arc::new(AtomicU64::new(0));
+        let (count, open) = (requests.clone(), connections.clone());
         let task = tokio::spawn(async move {
-            let mut connections = JoinSet::new();
+            let mut running = JoinSet::new();
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
                 let (answer, count) = (answer.clone(), count.clone());
@@ -103,14 +106,17 @@ impl Instance {
                     let answer = answer(request);
                     async move { Ok::<_, Infallible>(answer.await) }
                 });
-                connections.spawn(async move {
+                let open = open.clone();
+                open.fetch_add(1, Ordering::SeqCst);
+                running.spawn(async move {
                     let _ = hyper::server::conn::http1::Builder::new()
                         .serve_connection(TokioIo::new(stream), service)
                         .await;
+                    open.fetch_sub(1, Ordering::SeqCst);
                 });
             }
         });
-        Self { address, task, requests }
+        Self { address, task, requests, connections }
     }
 
     /// Answers every request with its own name, and reads what it is sent.
