@@ -2,7 +2,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use futures_util::future::try_join_all;
-use sluice_proxy::{Drain, Install, RouteStatus};
+use sluice_proxy::{Drain, Install, RouteKey, RouteStatus};
 use tokio::sync::mpsc;
 
 use crate::deployer::Deployer;
@@ -281,8 +281,9 @@ impl<'a> Attempt<'a> {
         let proxy = self.deployer.proxy().await?;
         let before = proxy.list().await?;
         let services = self.spec.services.iter();
-        let orders: Vec<Install> =
+        let mut orders: Vec<Install> =
             services.map(|service| self.order(service, fleet, &before)).collect::<Result<_, _>>()?;
+        orders.extend(self.dropped(&before));
         proxy.install(orders.clone()).await?;
         let release = ReleaseRecord {
             version: self.spec.version.clone(),
@@ -302,25 +303,43 @@ impl<'a> Attempt<'a> {
         Ok(orders.into_iter().filter_map(left).collect())
     }
 
-    /// Sends a route to those of `fleet` that serve it. `now` is how the routes are.
+    /// Sends a service's route to those of `fleet` that serve it. `now` is how the routes are.
     fn order(
         &self,
         service: &ServiceSpec,
         fleet: &[Member<'_>],
         now: &[RouteStatus],
     ) -> Result<Install, RolloutFailed> {
-        let key = routes::key(self.spec, service)?;
         let members = fleet.iter().filter(|member| member.service.name == service.name);
-        let upstreams: Vec<SocketAddr> = members.map(|member| member.record.address).collect();
-        let first = self.sequence * ORDERS_A_ROLLOUT;
+        let upstreams = members.map(|member| member.record.address).collect();
+        Ok(self.order_of(routes::key(self.spec, service)?, upstreams, now))
+    }
+
+    fn order_of(&self, key: RouteKey, upstreams: Vec<SocketAddr>, now: &[RouteStatus]) -> Install {
         let route = now.iter().find(|route| route.key == key).filter(|route| self.is_own(route));
         let generation = match route {
             Some(route) if addresses(route) == upstreams => route.generation,
             Some(route) => route.generation + 1,
             // A newer rollout's route refuses it.
-            None => first,
+            None => self.sequence * ORDERS_A_ROLLOUT,
         };
-        Ok(Install { key, generation, upstreams })
+        Install { key, generation, upstreams }
+    }
+
+    /// Services that an earlier release had and this one has not: their routes lead nowhere from now on.
+    fn dropped(&self, now: &[RouteStatus]) -> Vec<Install> {
+        let prefix = routes::prefix(self.spec);
+        let is_dropped = |route: &&RouteStatus| {
+            let service = route.key.as_str().strip_prefix(&prefix);
+            !route.upstreams.is_empty()
+                && service.is_some_and(|service| {
+                    // A slash: that is another environment, whose name begins with this one's.
+                    !service.contains('/')
+                        && !self.spec.services.iter().any(|known| known.name.as_str() == service)
+                })
+        };
+        let dropped = now.iter().filter(is_dropped);
+        dropped.map(|route| self.order_of(route.key.clone(), Vec::new(), now)).collect()
     }
 
     /// The route is as an order of this rollout left it.

@@ -61,9 +61,14 @@ impl Routes {
     }
 }
 
+/// With what the names of all routes of an environment begin.
+pub fn prefix(spec: &RolloutSpec) -> String {
+    format!("{}/{}/", spec.repository, spec.environment)
+}
+
 /// # Errors
 /// When a name does not fit into a route's.
 pub fn key(spec: &RolloutSpec, service: &ServiceSpec) -> Result<RouteKey, RolloutFailed> {
-    RouteKey::new(format!("{}/{}/{}", spec.repository, spec.environment, service.name))
+    RouteKey::new(format!("{}{}", prefix(spec), service.name))
         .map_err(|error| RolloutFailed::Invalid { reason: error.to_string() })
 }

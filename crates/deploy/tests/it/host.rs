@@ -137,6 +137,18 @@ async fn services_start_in_order_and_find_each_other() {
     assert_eq!(second.services[0].adopted, 2);
     assert_eq!(second.services[1].adopted, 0);
     assert_eq!(says(address(&second, 1), "/env?MORE").await, "1");
+
+    // A service that a release has no more is not served any more; with the release it comes back.
+    let mut third = world.release("3", "1.0");
+    third.services[0] = spec.services[1].clone();
+    world.rollout(&third).await.unwrap();
+    let (status, body) = get(address(&report, 0), "/").await.unwrap();
+    assert_eq!(status, 503, "{body}");
+    let mut fourth = third.clone();
+    fourth.key = RolloutKey::new("4");
+    fourth.services = spec.services.clone();
+    world.rollout(&fourth).await.unwrap();
+    assert_eq!(says(address(&report, 0), "/").await, "1.0");
 }
 
 #[tokio::test(flavor = "multi_thread")]
