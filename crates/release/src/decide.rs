@@ -1,10 +1,10 @@
 use sluice_model::{EnvironmentName, PromotionId, ReleaseId, Timestamp};
 
-use crate::draft::{Draft, find_environment, find_promotion, newest};
+use crate::draft::{Draft, find_environment, find_promotion, forward_settings, newest};
 use crate::gate::{counted, may_approve, may_reject, may_write, rule_of};
 use crate::{
     Approval, ApprovalSubject, Approver, Command, Event, Failure, Promotion, PromotionKind, PromotionState,
-    Proposer, Refused, State,
+    Proposer, Refused, Release, State,
 };
 use crate::{record, rollback, run_gate};
 
@@ -38,15 +38,12 @@ fn propose(
 ) -> Result<Vec<Event>, Refused> {
     let found = state.release(release).ok_or(Refused::UnknownRelease(release))?;
     find_environment(state, &environment)?;
-    if let Some(same) = state.promotion_of(release, &environment) {
-        let is_live = matches!(same.state, PromotionState::Live { .. });
-        if !same.state.is_over() || is_live {
-            return Ok(Vec::new());
-        }
+    if is_there_or_on_its_way(state, found, &environment, &by) {
+        return Ok(Vec::new());
     }
     has_come_through(state, release, &environment)?;
     let newest = newest(state, &environment);
-    let is_overtaken = newest.is_some_and(|newest| newest.run > found.run);
+    let is_overtaken = newest.is_some_and(|newest| newest.age() > found.age());
     let mut draft = Draft::of(state, now);
     match &by {
         Proposer::Automation | Proposer::Run(_) => {
@@ -69,6 +66,25 @@ fn propose(
     }
     draft.propose(release, &environment, PromotionKind::Forward, by);
     Ok(draft.settle())
+}
+
+/// A person may promote again what is live, when the environment's settings have changed since.
+fn is_there_or_on_its_way(
+    state: &State,
+    release: &Release,
+    environment: &EnvironmentName,
+    by: &Proposer,
+) -> bool {
+    if state.promotion_of(release.id, environment).is_some_and(|newest| !newest.state.is_over()) {
+        return true;
+    }
+    match state.live(environment) {
+        Some((live, same)) if same.id == release.id => {
+            let settings = forward_settings(state, release, environment).ok();
+            !matches!(by, Proposer::Person(_)) || settings.is_none() || settings == live.settings
+        }
+        _ => false,
+    }
 }
 
 /// The environments are in order: what enters one has been live in the one before, and was not taken back there.
@@ -305,7 +321,7 @@ fn resume(
     }
     let upstream = match state.policy().and_then(|policy| policy.previous_environment(&environment)) {
         Some(before) => state.live(&before.name).map(|(_, release)| release.id),
-        None => state.releases().max_by_key(|release| release.run).map(|release| release.id),
+        None => state.releases().max_by_key(|release| release.age()).map(|release| release.id),
     };
     let mut draft = Draft::of(state, now);
     draft.push(Event::HoldLifted { at: now, environment: environment.clone(), by: by.name });

@@ -107,16 +107,9 @@ impl Draft {
             let settings = self.state.promotion(to).and_then(|earlier| earlier.settings.clone());
             return settings.ok_or_else(|| format!("promotion {to} has no settings to go back to"));
         }
-        let gone = || format!("`{}` is no longer in sluice.yaml", promotion.environment);
-        let policy = self.state.policy.as_ref().ok_or_else(gone)?;
-        let environment = policy.environment(&promotion.environment).ok_or_else(gone)?.clone();
-        let target = policy.targets.get(&environment.target).copied().ok_or_else(|| {
-            format!("the target `{}` of `{}` is not in sluice.yaml", environment.target, environment.name)
-        })?;
         let release =
             self.state.release(promotion.release).ok_or_else(|| "its release is gone".to_owned())?;
-        check_variables(release, &environment)?;
-        Ok(Settings { services: release.services.clone(), environment, target })
+        forward_settings(&self.state, release, &promotion.environment)
     }
 
     pub(crate) fn fail(&mut self, promotion: PromotionId, failure: Failure, reason: String) {
@@ -181,11 +174,27 @@ impl Draft {
         let is_known = self.state.policy().is_some_and(|policy| policy.environment(environment).is_some());
         let is_held = self.state.environment(environment).is_some_and(|place| place.hold.is_some());
         let was_there = self.state.promotion_of(release, environment).is_some();
-        let is_overtaken = newest(&self.state, environment).is_some_and(|newest| newest.run >= run);
+        let is_overtaken = newest(&self.state, environment).is_some_and(|newest| newest.age() >= found.age());
         if is_known && !is_held && !is_rejected && !was_there && !is_overtaken {
             self.propose(release, environment, PromotionKind::Forward, Proposer::Automation);
         }
     }
+}
+
+/// What the release would be rolled out with into the environment, by the policy of now.
+pub(crate) fn forward_settings(
+    state: &State,
+    release: &Release,
+    environment: &EnvironmentName,
+) -> Result<Settings, String> {
+    let gone = || format!("`{environment}` is no longer in sluice.yaml");
+    let policy = state.policy.as_ref().ok_or_else(gone)?;
+    let environment = policy.environment(environment).ok_or_else(gone)?.clone();
+    let target = policy.targets.get(&environment.target).copied().ok_or_else(|| {
+        format!("the target `{}` of `{}` is not in sluice.yaml", environment.target, environment.name)
+    })?;
+    check_variables(release, &environment)?;
+    Ok(Settings { services: release.services.clone(), environment, target })
 }
 
 fn check_variables(release: &Release, environment: &crate::Environment) -> Result<(), String> {
@@ -196,7 +205,7 @@ fn check_variables(release: &Release, environment: &crate::Environment) -> Resul
     Err(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
 }
 
-/// The newest release, by its run, that is or was live in the environment, or is on its way into it.
+/// The newest release that is or was live in the environment, or is on its way into it.
 pub(crate) fn newest<'a>(state: &'a State, environment: &EnvironmentName) -> Option<&'a Release> {
     let place = state.environment(environment)?;
     let counts = |promotion: &&Promotion| {
@@ -210,7 +219,7 @@ pub(crate) fn newest<'a>(state: &'a State, environment: &EnvironmentName) -> Opt
         .filter_map(|id| state.promotion(*id))
         .filter(counts)
         .filter_map(|promotion| state.release(promotion.release))
-        .max_by_key(|release| release.run)
+        .max_by_key(|release| release.age())
 }
 
 pub(crate) fn find_promotion(state: &State, id: PromotionId) -> Result<&Promotion, Refused> {

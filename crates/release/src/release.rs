@@ -23,3 +23,11 @@ pub struct Release {
     /// The services as the release's own commit declares them.
     pub services: Vec<Service>,
 }
+
+impl Release {
+    /// Greater for a newer release. Runs may end, and make their releases, in another order than they began: the run
+    /// decides, and only within one run the order of recording.
+    pub(crate) fn age(&self) -> (RunId, ReleaseId) {
+        (self.run, self.id)
+    }
+}

@@ -5,17 +5,17 @@ use crate::gate::may_write;
 use crate::{Approver, Event, Promotion, PromotionKind, PromotionState, Proposer, Refused, State};
 
 /// What a rollback of the environment would go back to, leaving `from`: the last promotion that was live there with
-/// another release, and was not itself taken back.
+/// another release or other settings, and was not itself taken back.
 pub(crate) fn target<'a>(
     state: &'a State,
     environment: &EnvironmentName,
     from: PromotionId,
 ) -> Option<&'a Promotion> {
-    let left = state.promotion(from)?.release;
+    let left = state.promotion(from)?;
     let history = state.environment(environment)?.history.iter().rev();
     history.filter_map(|id| state.promotion(*id)).find(|earlier| {
         earlier.id != from
-            && earlier.release != left
+            && (earlier.release != left.release || earlier.settings != left.settings)
             && matches!(earlier.state, PromotionState::Live { .. } | PromotionState::Replaced { .. })
     })
 }

@@ -114,7 +114,7 @@ fn a_yes_in_the_run_carries_over() {
     live.tell(approve("grace"));
     assert_eq!(live.tell(approve("grace")), 0);
     live.record(1);
-    live.into_uat();
+    live.reach_uat();
     live.shows("dev: version1 | uat: version1 | production: gated version1 (waits for managers, 1 of 2)");
     // The second one, in the run again, is for the promotion now.
     live.tell(approve("alan"));

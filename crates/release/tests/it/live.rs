@@ -171,7 +171,7 @@ impl Live {
 
     /// Takes the release into uat, and to production's gate.
     #[track_caller]
-    pub fn into_uat(&mut self) {
+    pub fn reach_uat(&mut self) {
         self.succeed("dev");
         self.tell(self.approve("uat", "quinn"));
         self.succeed("uat");
@@ -179,14 +179,14 @@ impl Live {
 
     /// The same, where uat's gate was opened in the run.
     #[track_caller]
-    pub fn into_uat_by_run(&mut self) {
+    pub fn reach_uat_by_run(&mut self) {
         self.succeed("dev");
         self.succeed("uat");
     }
 
     #[track_caller]
-    pub fn into_production(&mut self) {
-        self.into_uat();
+    pub fn reach_production(&mut self) {
+        self.reach_uat();
         self.tell(self.approve("production", "grace"));
         self.tell(self.approve("production", "alan"));
         self.succeed("production");

@@ -6,6 +6,7 @@ mod live;
 mod promotions;
 mod releases;
 mod rollbacks;
+mod simulator;
 
 mod spelling;
 mod variables;

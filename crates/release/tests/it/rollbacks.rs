@@ -82,7 +82,7 @@ fn a_person_goes_back_without_approval_and_pauses_automation() {
     let mut live = Live::chain();
     for run in [1, 2] {
         live.record(run);
-        live.into_production();
+        live.reach_production();
     }
     assert!(
         live.refused(Command::Rollback {
@@ -98,7 +98,7 @@ fn a_person_goes_back_without_approval_and_pauses_automation() {
     live.shows("dev: version2 | uat: version2 | production: version1, held");
     assert_eq!(live.word(2, "production"), "rolled_back");
     live.record(3);
-    live.into_uat();
+    live.reach_uat();
     live.shows("dev: version3 | uat: version3 | production: version1, held");
     // By hand the gate still asks.
     live.tell(live.propose(3, "production", Live::by_hand()));
@@ -166,7 +166,7 @@ fn what_is_taken_back_does_not_go_further() {
     let mut live = Live::chain();
     for run in [1, 2] {
         live.record(run);
-        live.into_uat();
+        live.reach_uat();
     }
     live.shows("dev: version2 | uat: version2 | production: gated version2 (waits for managers, 0 of 2)");
     live.tell(Live::roll_back("uat"));
@@ -176,4 +176,24 @@ fn what_is_taken_back_does_not_go_further() {
         live.refused(live.propose(2, "production", Proposer::Run(RunId(2)))),
         "version2 has not been live in `uat`, which comes before `production`"
     );
+}
+
+#[test]
+fn the_same_release_with_new_settings_has_the_old_ones_to_go_back_to() {
+    let mut live = Live::chain();
+    live.record(1);
+    live.succeed("dev");
+    assert_eq!(live.tell(live.propose(1, "dev", Live::by_hand())), 0, "nothing is new about it");
+    live.policy(&CHAIN.replace("dev: {}", "dev: { replicas: 4 }"));
+    assert_eq!(live.tell(live.propose(1, "dev", Proposer::Run(RunId(1)))), 0);
+    live.tell(live.propose(1, "dev", Live::by_hand()));
+    let replicas = |live: &Live| {
+        let rolling = live.state.promotion(live.rolling("dev")).unwrap();
+        rolling.settings.as_ref().unwrap().environment.replicas
+    };
+    assert_eq!(replicas(&live), 4);
+    live.fail_verification("dev");
+    assert_eq!(replicas(&live), 1);
+    live.succeed("dev");
+    assert_eq!(dev(&live), "dev: version1");
 }

@@ -10,7 +10,7 @@ fn events_and_effects_are_frozen() {
     let mut live = Live::chain();
     live.tell(Command::Approve { subject: Live::in_run(1, "uat"), by: person("quinn") });
     live.record(1);
-    live.into_uat_by_run();
+    live.reach_uat_by_run();
     let waiting = live.waiting("production");
     live.tell(live.approve("production", "grace"));
     let subject = ApprovalSubject::Promotion(waiting);
