@@ -34,6 +34,7 @@ fn policies() -> Vec<Config> {
     [
         CHAIN.to_owned(),
         CHAIN.replace("count: 2", "count: 1"),
+        CHAIN.replace("not_author: true", "not_author: false"),
         CHAIN.replace("[qa, \"@linus\"]", "[managers]"),
         CHAIN.replace("dev: {}", "dev: { approve: {} }").replace("uat: {", "uat: { soak: 20m,"),
         CHAIN.replace(
@@ -126,6 +127,9 @@ impl<'a> World<'a> {
             }
         }
         self.check_state();
+        if random.chance(20) {
+            self.check_board();
+        }
     }
 
     fn check_before(&mut self, event: &Event) {
@@ -251,6 +255,8 @@ impl<'a> World<'a> {
             let Some(place) = self.state.environment(&name) else { continue };
             assert_eq!(place.rolling_out, self.rolling.get(&name).copied());
             assert_eq!(place.live, self.was_live.get(&name).and_then(|live| live.last()).copied());
+            let was_live = self.was_live.get(&name).map(Vec::as_slice).unwrap_or_default();
+            assert_eq!(place.history, was_live);
             for id in &place.waiting {
                 let waiting = self.state.promotion(*id).expect("a promotion");
                 assert!(waiting.state.is_waiting());
@@ -265,6 +271,9 @@ impl<'a> World<'a> {
                 .collect();
             assert!(live.len() <= 1 && live.iter().all(|id| place.live == Some(*id)), "{live:?} are live");
         }
+    }
+
+    fn check_board(&self) {
         for row in board(&self.state, self.now).environments {
             if let Some(back) = row.rollback_to {
                 let was = self.was_live.get(&row.name).map(Vec::as_slice).unwrap_or_default();
