@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use sluice_model::{Conclusion, InstanceId, JobId, Timestamp};
 use sluice_plan::{Job, Value};
 
-use crate::context::strategy_context;
+use crate::context::{Place, strategy_context};
 use crate::{InstanceState, JobState, State};
 
 /// What the engine knows of one leased or offered instance: the part of a job order that is its to give.
@@ -59,7 +59,12 @@ pub fn assignment<'a>(state: &'a State, id: &InstanceId) -> Option<Assignment<'a
         fencing_token,
         leased_until,
         matrix: &instance.plan.matrix,
-        strategy: strategy_context(fail_fast, max_parallel, id.index as usize, record.instances.len()),
+        strategy: strategy_context(Place {
+            fail_fast,
+            max_parallel,
+            index: id.index as usize,
+            total: record.instances.len(),
+        }),
         needs: needs.collect(),
     })
 }

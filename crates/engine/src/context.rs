@@ -1,55 +1,45 @@
 use std::borrow::Cow;
 
-use sluice_expression::{Context, StatusFunction};
+use sluice_expression::{Context, Scope, StatusFunction};
 use sluice_model::Trigger;
 use sluice_plan::{Expression, Late, Template, Value};
 
 use crate::state::Chain;
 use crate::{Create, JobState, Run, RunStatus};
 
-/// What an expression of a job may see.
+/// What an expression of a job may see: `github`, `needs`, `vars`, `inputs`, and what its place adds. Values are made
+/// when they are asked for, for most jobs ask for none.
 pub(crate) struct Contexts<'a> {
-    named: Vec<(&'static str, Cow<'a, Value>)>,
-    status: Status<'a>,
+    run: &'a Run,
+    job: usize,
+    /// For `if:` only: whether the run counts as cancelled.
+    status: Option<bool>,
+    combination: Option<(Place, &'a Value)>,
 }
 
-/// How the run stands for one job.
-enum Status<'a> {
-    /// Status functions have no meaning here.
-    Unavailable,
-    Job {
-        run: &'a Run,
-        chain: Chain,
-        cancelled: bool,
-    },
+/// Where an instance stands in its job's strategy.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    pub(crate) fail_fast: bool,
+    pub(crate) max_parallel: Option<u32>,
+    pub(crate) index: usize,
+    pub(crate) total: usize,
 }
 
 impl<'a> Contexts<'a> {
-    /// For `if:` of a job: `github`, `needs`, `vars`, `inputs` and the status functions.
+    /// For `if:` of a job: the status functions too.
     pub(crate) fn of_condition(run: &'a Run, job: usize, cancelled: bool) -> Self {
-        let status = Status::Job { run, chain: run.chain_of_needs(job), cancelled };
-        Self { status, ..Self::of_job(run, job) }
+        Self { status: Some(cancelled), ..Self::of_job(run, job) }
     }
 
-    /// For a job's matrix: `github`, `needs`, `vars`, `inputs`.
+    /// For a job's matrix.
     pub(crate) fn of_job(run: &'a Run, job: usize) -> Self {
-        let create = &run.fixed.create;
-        Self {
-            named: vec![
-                ("github", Cow::Borrowed(run.github.as_ref())),
-                ("needs", Cow::Owned(needs_context(run, job))),
-                ("vars", Cow::Owned(vars_context(create))),
-                ("inputs", Cow::Borrowed(&create.inputs)),
-            ],
-            status: Status::Unavailable,
-        }
+        Self { run, job, status: None, combination: None }
     }
 
     /// For what a job decides for each combination: `strategy` and `matrix` too.
-    pub(crate) fn with_combination(mut self, strategy: Value, matrix: &'a Value) -> Self {
-        self.named.push(("strategy", Cow::Owned(strategy)));
-        self.named.push(("matrix", Cow::Borrowed(matrix)));
-        self
+    pub(crate) fn with_combination(self, place: Place, matrix: &'a Value) -> Self {
+        Self { combination: Some((place, matrix)), ..self }
     }
 
     pub(crate) fn value(&self, expression: &Expression) -> Result<Value, String> {
@@ -86,17 +76,26 @@ impl<'a> Contexts<'a> {
 
 impl Context for Contexts<'_> {
     fn lookup(&self, name: &str) -> Option<Cow<'_, Value>> {
-        let (_, value) = self.named.iter().find(|(known, _)| known.eq_ignore_ascii_case(name))?;
-        Some(Cow::Borrowed(value.as_ref()))
+        let create = &self.run.fixed.create;
+        Some(match (name.to_ascii_lowercase().as_str(), self.combination) {
+            ("github", _) => Cow::Borrowed(self.run.github.as_ref()),
+            ("needs", _) => Cow::Owned(needs_context(self.run, self.job)),
+            ("vars", _) => Cow::Owned(vars_context(create)),
+            ("inputs", _) => Cow::Borrowed(&create.inputs),
+            ("strategy", Some((place, _))) => Cow::Owned(strategy_context(place)),
+            ("matrix", Some((_, matrix))) => Cow::Borrowed(matrix),
+            _ => return None,
+        })
     }
 
     fn status(&self, function: StatusFunction, jobs: &[String]) -> Option<bool> {
-        let Status::Job { run, chain, cancelled } = &self.status else { return None };
-        let chain_of = |job: &String| chain_of(run, job);
+        let cancelled = self.status?;
+        let chain = self.run.chain_of_needs(self.job);
+        let chain_of = |job: &String| chain_of(self.run, job);
         Some(match function {
             StatusFunction::Always => true,
-            StatusFunction::Cancelled => *cancelled,
-            StatusFunction::Success if *cancelled => false,
+            StatusFunction::Cancelled => cancelled,
+            StatusFunction::Success if cancelled => false,
             StatusFunction::Success if jobs.is_empty() => chain.all_succeeded,
             StatusFunction::Success => {
                 jobs.iter().all(|job| chain_of(job).is_some_and(|chain| chain.all_succeeded))
@@ -146,12 +145,8 @@ fn vars_context(create: &Create) -> Value {
 }
 
 /// `strategy.*` as GitHub has it for an instance.
-pub(crate) fn strategy_context(
-    fail_fast: bool,
-    max_parallel: Option<u32>,
-    index: usize,
-    total: usize,
-) -> Value {
+pub(crate) fn strategy_context(place: Place) -> Value {
+    let Place { fail_fast, max_parallel, index, total } = place;
     let number = |n: usize| Value::Number(n as f64);
     Value::Object(vec![
         ("fail-fast".to_owned(), Value::Bool(fail_fast)),
@@ -219,16 +214,12 @@ pub(crate) fn run_title(create: &Create) -> String {
         subject => subject.to_owned(),
     };
     let Some(name) = &create.plan.run_name else { return fallback() };
-    let github = github_context(create, 1);
-    let contexts = Contexts {
-        named: vec![
-            ("github", Cow::Borrowed(&github)),
-            ("inputs", Cow::Borrowed(&create.inputs)),
-            ("vars", Cow::Owned(vars_context(create))),
-        ],
-        status: Status::Unavailable,
-    };
-    match contexts.text(name) {
+    let scope = Scope::new([
+        ("github".to_owned(), github_context(create, 1)),
+        ("inputs".to_owned(), create.inputs.clone()),
+        ("vars".to_owned(), vars_context(create)),
+    ]);
+    match name.evaluate_text(&scope) {
         Ok(text) if text.trim().is_empty() => fallback(),
         Ok(text) => text,
         Err(_) => name.source().to_owned(),

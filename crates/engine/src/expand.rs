@@ -1,6 +1,6 @@
 use sluice_plan::{Dialect, GateKind, Job, Value, Work};
 
-use crate::context::{Contexts, strategy_context};
+use crate::context::{Contexts, Place};
 use crate::matrix::{MAX_COMBINATIONS, combinations};
 use crate::name::display_name;
 use crate::{InstancePlan, PlannedGate, Run};
@@ -43,20 +43,14 @@ pub(crate) fn expand(run: &Run, job: usize) -> Result<Start, String> {
     };
     let total = matrices.len();
     let instances = matrices.into_iter().enumerate().map(|(index, matrix)| {
-        let strategy = strategy_context(fail_fast, max_parallel, index, total);
-        instance(run, job, plan, strategy, matrix)
+        let place = Place { fail_fast, max_parallel, index, total };
+        instance(run, job, plan, place, matrix)
     });
     Ok(Start { instances: instances.collect::<Result<_, _>>()?, fail_fast, max_parallel })
 }
 
-fn instance(
-    run: &Run,
-    job: usize,
-    plan: &Job,
-    strategy: Value,
-    matrix: Value,
-) -> Result<InstancePlan, String> {
-    let contexts = Contexts::of_job(run, job).with_combination(strategy, &matrix);
+fn instance(run: &Run, job: usize, plan: &Job, place: Place, matrix: Value) -> Result<InstancePlan, String> {
+    let contexts = Contexts::of_job(run, job).with_combination(place, &matrix);
     let name =
         display_name(plan, &matrix, &contexts).map_err(|error| format!("`name` has no value: {error}"))?;
     let continue_on_error = match &plan.continue_on_error {
@@ -77,7 +71,6 @@ fn instance(
         }
         (None, Work::Steps(_) | Work::Nothing | Work::Call(_)) => None,
     };
-    drop(contexts);
     Ok(InstancePlan { name, matrix, continue_on_error, gate })
 }
 

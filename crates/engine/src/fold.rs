@@ -4,6 +4,7 @@ use sluice_model::{Conclusion, InstanceId, JobId, Timestamp};
 
 use crate::context::github_context;
 use crate::graph::Graph;
+use crate::jobs::Jobs;
 use crate::state::{Chain, Fixed};
 use crate::{
     Create, Event, GateRecord, Instance, InstancePlan, InstanceState, JobRecord, JobState, Reset, Run,
@@ -149,12 +150,12 @@ pub fn fold(state: &mut State, event: &Event) {
 
 fn created(at: Timestamp, create: &Create, title: &str) -> Run {
     let graph = Graph::of(&create.plan);
-    let waiting = Arc::new(JobRecord { state: JobState::Waiting, instances: Vec::new() });
+    let waiting = JobRecord { state: JobState::Waiting, instances: Vec::new() };
     Run {
         github: Arc::new(github_context(create, 1)),
         attempt: 1,
         status: RunStatus::Running,
-        jobs: vec![waiting; create.plan.jobs.len()],
+        jobs: Jobs::of(waiting, create.plan.jobs.len()),
         open_jobs: create.plan.jobs.len(),
         attempt_began: at,
         fixed: Arc::new(Fixed { create: create.clone(), title: title.to_owned(), created: at, graph }),
@@ -168,7 +169,7 @@ fn held(plan: InstancePlan) -> Instance {
 impl Run {
     fn record_mut(&mut self, job: &JobId) -> Option<&mut JobRecord> {
         let index = self.fixed.graph.index(job)?;
-        self.jobs.get_mut(index).map(Arc::make_mut)
+        self.jobs.get_mut(index)
     }
 
     fn instance_mut(&mut self, id: &InstanceId) -> Option<&mut Instance> {

@@ -18,6 +18,7 @@ mod expand;
 mod fold;
 mod gate;
 mod graph;
+mod jobs;
 mod lease;
 mod matrix;
 mod name;

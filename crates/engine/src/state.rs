@@ -5,6 +5,7 @@ use sluice_model::{AgentId, Conclusion, InstanceId, JobId, RunId, Timestamp, Tri
 use sluice_plan::{GateKind, Job, Plan, Value};
 
 use crate::graph::Graph;
+use crate::jobs::Jobs;
 use crate::{Create, GateOpener, InstancePlan};
 
 /// The fold of one run's log. Empty before the run is created.
@@ -33,7 +34,7 @@ pub struct Run {
     pub(crate) attempt: u32,
     pub(crate) status: RunStatus,
     /// In the plan's order.
-    pub(crate) jobs: Vec<Arc<JobRecord>>,
+    pub(crate) jobs: Jobs,
     /// How many jobs have not ended.
     pub(crate) open_jobs: usize,
     pub(crate) attempt_began: Timestamp,
@@ -230,7 +231,7 @@ impl Run {
 
     /// The jobs in the plan's order, each with how it stands.
     pub fn jobs(&self) -> impl Iterator<Item = (&Job, &JobRecord)> {
-        self.plan().jobs.iter().zip(self.jobs.iter().map(Arc::as_ref))
+        self.plan().jobs.iter().zip(self.jobs.iter())
     }
     pub fn job(&self, id: &JobId) -> Option<(&Job, &JobRecord)> {
         let index = self.fixed.graph.index(id)?;
