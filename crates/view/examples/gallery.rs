@@ -1,5 +1,11 @@
 //! Draws every page with the sample's data into a folder, and the assets beside them: `cargo run -p sluice-view --example gallery -- FOLDER`.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "the crate is pure; an example writes its pages"
+)]
+
 use std::fs;
 use std::path::PathBuf;
 

@@ -1,0 +1,4 @@
+//! What holds for the workspace as a whole.
+
+mod floors;
+mod pure;
