@@ -8,7 +8,7 @@ const FLOORS: [&[&str]; 7] = [
     &["release", "expression", "proxy", "forge", "blobs"],
     &["plan", "deploy", "registry"],
     &["engine", "dialect-github", "dialect-circleci", "wire"],
-    &["store", "view", "runner"],
+    &["store", "view", "runner", "pipelines"],
     &["server"],
     &["cli"],
 ];

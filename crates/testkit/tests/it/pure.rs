@@ -2,7 +2,7 @@ use std::fs;
 
 use crate::floors::root;
 
-const PURE: [&str; 9] = [
+const PURE: [&str; 10] = [
     "model",
     "source",
     "expression",
@@ -11,6 +11,7 @@ const PURE: [&str; 9] = [
     "release",
     "dialect-github",
     "dialect-circleci",
+    "pipelines",
     "view",
 ];
 
