@@ -1,19 +1,20 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use sluice_model::Digest;
-use tokio::sync::{OwnedMutexGuard, mpsc};
+use tokio::sync::OwnedMutexGuard;
 
 use crate::layout::{Layout, UNNAMED, sync_folder};
 use crate::upload::{Growing, OpenUploads};
 use crate::{Algorithm, BlobError, BlobFile, UploadId};
 
-/// Bytes are handed to the writing thread in batches of about this size.
+/// Bytes are written in batches of about this size.
 const BATCH_BYTES: usize = 512 * 1024;
 /// How long a request waits for the one before it to let go of the same upload.
 const BUSY_WAIT: Duration = Duration::from_secs(5);
@@ -268,28 +269,31 @@ impl Blobs {
         }
     }
 
-    /// Moves a stream into a file. The thread that writes holds the upload, so that a sender who goes away at any
-    /// moment leaves the file and its digest in step.
-    async fn pump<S>(&self, slot: Slot, body: S) -> Result<Slot, BlobError>
+    /// Moves a stream into a file: one batch is written while the next one arrives. A thread is held only while it
+    /// writes, however slow the sender is. It holds the upload too, so that a sender who goes away at any moment
+    /// leaves the file and its digest in step.
+    async fn pump<S>(&self, mut slot: Slot, body: S) -> Result<Slot, BlobError>
     where
         S: Stream<Item = io::Result<Bytes>> + Send,
     {
-        let (batches, mut arriving) = mpsc::channel::<Vec<Bytes>>(4);
-        let shared = self.shared.clone();
-        let writing = tokio::task::spawn_blocking(move || {
-            let mut slot = slot;
-            while let Some(batch) = arriving.blocking_recv() {
-                let Some(file) = slot.as_mut() else { return Err(lost_slot(&shared.layout)) };
-                let size: usize = batch.iter().map(Bytes::len).sum();
-                shared.check_size(file.length() + size as u64)?;
-                file.append(&batch)?;
-            }
-            Ok(slot)
-        });
-        let sent = send_batches(body, batches).await;
-        let slot = writing.await.map_err(|join| BlobError::lost(self.shared.layout.root(), join))??;
-        sent.map_err(BlobError::Interrupted)?;
-        Ok(slot)
+        let mut body = std::pin::pin!(body);
+        let (mut batch, mut ended) = next_batch(&mut body).await;
+        while !batch.is_empty() {
+            let writing = self.blocking(move |shared| shared.append(slot, &batch));
+            let arriving = async {
+                match ended {
+                    Some(ended) => (Vec::new(), Some(ended)),
+                    None => next_batch(&mut body).await,
+                }
+            };
+            let (written, next) = futures_util::future::join(writing, arriving).await;
+            slot = written?;
+            (batch, ended) = next;
+        }
+        match ended {
+            Some(Err(error)) => Err(BlobError::Interrupted(error)),
+            Some(Ok(())) | None => Ok(slot),
+        }
     }
 
     async fn blocking<T: Send + 'static>(
@@ -305,6 +309,14 @@ impl Blobs {
 impl Shared {
     fn create_unnamed(&self, expected: Option<&Digest>) -> Result<Growing, BlobError> {
         Growing::create(self.layout.unnamed(), expected.map_or(Algorithm::Sha256, Algorithm::of))
+    }
+
+    fn append(&self, mut slot: Slot, batch: &[Bytes]) -> Result<Slot, BlobError> {
+        let file = slot.as_mut().ok_or_else(|| lost_slot(&self.layout))?;
+        let size: usize = batch.iter().map(Bytes::len).sum();
+        self.check_size(file.length() + size as u64)?;
+        file.append(batch)?;
+        Ok(slot)
     }
 
     fn check_size(&self, size_bytes: u64) -> Result<(), BlobError> {
@@ -362,37 +374,23 @@ impl Drop for Growing {
     }
 }
 
-async fn send_batches<S>(body: S, batches: mpsc::Sender<Vec<Bytes>>) -> io::Result<()>
+/// Some pieces of a stream, and how it ended, where it did. Only an ended stream gives none.
+async fn next_batch<S>(body: &mut Pin<&mut S>) -> (Vec<Bytes>, Option<io::Result<()>>)
 where
     S: Stream<Item = io::Result<Bytes>> + Send,
 {
-    let mut body = std::pin::pin!(body);
     let (mut batch, mut size) = (Vec::new(), 0);
-    let mut ended = Ok(());
-    loop {
+    while size < BATCH_BYTES {
         match body.next().await {
             Some(Ok(bytes)) => {
                 size += bytes.len();
                 batch.push(bytes);
-                if size >= BATCH_BYTES {
-                    size = 0;
-                    // The writer is gone after an error of its own, which it reports itself.
-                    if batches.send(std::mem::take(&mut batch)).await.is_err() {
-                        return Ok(());
-                    }
-                }
             }
-            Some(Err(error)) => {
-                ended = Err(error);
-                break;
-            }
-            None => break,
+            Some(Err(error)) => return (batch, Some(Err(error))),
+            None => return (batch, Some(Ok(()))),
         }
     }
-    if !batch.is_empty() {
-        let _ = batches.send(batch).await;
-    }
-    ended
+    (batch, None)
 }
 
 fn prepare(layout: &Layout) -> Result<(), BlobError> {
