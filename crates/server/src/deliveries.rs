@@ -42,10 +42,13 @@ pub(crate) struct Deliveries {
     streams: Streams<ReleaseMachine>,
     changes: Changes,
     /// What rollouts said, for whoever follows them.
-    lines: Mutex<BTreeMap<(RepositoryName, PromotionId), Vec<(Timestamp, String)>>>,
+    lines: Mutex<BTreeMap<(RepositoryName, PromotionId), Lines>>,
     /// The next moment of each repository at which a soak or a freeze ends.
     alarms: Mutex<HashMap<RepositoryName, AbortHandle>>,
 }
+
+/// What a rollout said, and when.
+type Lines = Vec<(Timestamp, String)>;
 
 /// So many promotions keep their lines in memory; those of older ones are in the server's log.
 const KEPT_LINES: usize = 200;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+use rustix::fs::{FlockOperation, flock};
 use sluice_engine::{self as engine, Command, Create, GateOpener};
 use sluice_forge::Snapshot;
 use sluice_model::{Conclusion, InstanceId, RepositoryName, RunId, Trigger, UserName};
@@ -143,7 +144,7 @@ pub async fn run(
     let runner = Runner::new(config).await?;
     // Whoever holds the lock is alone in this folder: what lies about belongs to nobody. Kept until the runs have ended.
     let lock = std::fs::File::create(options.state.join("lock")).map_err(folder)?;
-    if lock.try_lock().is_ok() {
+    if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
         runner.sweep().await?;
     }
     let outcomes =

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use futures_util::future::BoxFuture;
+use rustix::fs::{FlockOperation, flock};
 use sluice_deploy::{Deployer, DeployerOptions, Target};
 use sluice_docker::Engine;
 use sluice_engine as engine;
@@ -122,7 +123,8 @@ fn lock(options: &Options) -> anyhow::Result<File> {
         .with_context(|| format!("the data folder {folder} cannot be made"))?;
     let lock =
         File::create(options.data.join("lock")).with_context(|| format!("the data folder {folder}"))?;
-    lock.try_lock().with_context(|| format!("another server uses the data folder {folder}"))?;
+    flock(&lock, FlockOperation::NonBlockingLockExclusive)
+        .with_context(|| format!("another server uses the data folder {folder}"))?;
     Ok(lock)
 }
 
