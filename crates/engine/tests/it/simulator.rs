@@ -93,8 +93,8 @@ impl World {
             80..84 => {
                 random.take(&mut self.mail);
             }
-            84..87 => self.lose_agent(random),
-            87..90 => self.restart(random),
+            84..88 => self.lose_agent(random),
+            88..90 => self.restart(random),
             90..92 => {
                 let force = random.chance(30);
                 self.mail.push(Command::Cancel { by: UserName::new("ada"), force });

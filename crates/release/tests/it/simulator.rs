@@ -99,8 +99,8 @@ impl<'a> World<'a> {
             80..82 => {
                 random.take(&mut self.mail);
             }
-            82..85 => self.restart(),
-            85..88 => self.drift(random),
+            82..83 => self.restart(),
+            83..88 => self.drift(random),
             88..91 => self.roll_back(random),
             91..93 => {
                 let policy = random.pick(self.policies).expect("a policy").clone();
