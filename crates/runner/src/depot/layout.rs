@@ -286,3 +286,65 @@ fn safe_name(name: &str) -> String {
     }
     safe
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::{Entry, EntryKind};
+    use crate::session::Packed;
+
+    #[test]
+    fn names_are_one_component() {
+        assert_eq!(safe_name("call/inner.3"), "call%2Finner.3");
+        assert_eq!(safe_name(".."), "%2E.");
+        assert_eq!(safe_name("a b-c_d"), "a b-c_d");
+    }
+
+    #[test]
+    fn an_artifact_stays_in_its_folder_and_within_its_limits() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |path: &str| {
+            let kind = EntryKind::File { size: 0 };
+            Packed::Entry(Entry { path: path.into(), mode: 0o644, modified: 0, kind })
+        };
+        let mut writer = FolderWriter::new(folder.path().join("in"));
+        assert!(writer.take(file("../out")).unwrap_err().contains("climbs out"));
+        assert!(writer.take(file("/etc/out")).unwrap_err().contains("climbs out"));
+        let over = Stored { files: ENTRIES_LIMIT + 1, size_bytes: 0 };
+        assert!(over.check().unwrap_err().contains("files"));
+        let over = Stored { files: 0, size_bytes: BYTES_LIMIT + 1 };
+        assert!(over.check().unwrap_err().contains("GiB"));
+    }
+
+    #[test]
+    fn an_archive_appears_when_it_is_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("a.layer");
+        drop(ArchiveWriter::create(&target).unwrap());
+        assert_eq!(names(folder.path()).unwrap(), [""; 0]);
+        let mut writer = ArchiveWriter::create(&target).unwrap();
+        writer.take(Packed::Data(b"x".to_vec())).unwrap();
+        assert!(!target.exists());
+        writer.finish().unwrap();
+        assert_eq!(names(folder.path()).unwrap(), ["a.layer"]);
+        std::fs::write(&target, "no archive").unwrap();
+        let opened = ArchiveReader::open(&target).map(|mut reader| reader.next().is_err());
+        assert!(opened.unwrap_or(true));
+    }
+
+    #[test]
+    fn of_each_job_only_the_last_attempts_layers_count() {
+        let folder = tempfile::tempdir().unwrap();
+        let name = "acme/store".parse().unwrap();
+        let depot = Depot::new(folder.path(), RunId(1), &name, &"build".parse().unwrap(), 1);
+        let layers = folder.path().join("runs/1/workspace");
+        std::fs::create_dir_all(&layers).unwrap();
+        for layer in ["1--build--1", "2--test--1", "3--build--2", "4--build--2", "5--test--1"] {
+            std::fs::write(layers.join(format!("{layer}.layer")), "").unwrap();
+        }
+        std::fs::write(layers.join("6--late--1.part-0"), "").unwrap();
+        let kept = depot.layers().unwrap();
+        let kept: Vec<_> = kept.iter().filter_map(|path| path.file_stem()?.to_str()).collect();
+        assert_eq!(kept, ["2--test--1", "3--build--2", "4--build--2", "5--test--1"]);
+    }
+}

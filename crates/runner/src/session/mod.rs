@@ -334,3 +334,6 @@ fn content(answer: Answer) -> Result<Option<Vec<u8>>, SessionError> {
 fn text(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
+
+#[cfg(test)]
+mod tests;
