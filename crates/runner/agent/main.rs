@@ -77,8 +77,13 @@ fn serve(input: &mut BufReader<File>, answers: &Answers) {
                 }
                 Err(reason) => answers.send(&Answer::Done { ticket: 0, problem: reason.into_bytes() }),
             },
-            Request::Start { step, argv, env, directory } => {
-                steps.start(step, &argv, &env, &directory, user.switch())
+            Request::Start { step, argv, env, directory, files, collect } => {
+                let launch = process::Launch { argv, env, directory, collect };
+                let written = files.iter().try_for_each(|(path, content)| files::write(path, 0o755, content, &user));
+                match written {
+                    Ok(()) => steps.start(step, launch, user.switch()),
+                    Err(reason) => answers.send(&Answer::NotStarted { step, reason: reason.into_bytes() }),
+                }
             }
             Request::Signal { step, signal } => steps.signal(step, signal),
             Request::Find { ticket, program } => {

@@ -9,8 +9,17 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 
 use crate::Answers;
+use crate::files;
 use crate::linux::{self, Identity, POLLIN, PollFd, SIGKILL};
-use crate::protocol::{Answer, PIECE_LIMIT};
+use crate::protocol::{Answer, COLLECT_LIMIT, PIECE_LIMIT};
+
+/// What to start, where, and which files to send when it has ended.
+pub struct Launch {
+    pub argv: Vec<Vec<u8>>,
+    pub env: Vec<(Vec<u8>, Vec<u8>)>,
+    pub directory: Vec<u8>,
+    pub collect: Vec<Vec<u8>>,
+}
 
 /// The processes of steps that run.
 pub struct Steps {
@@ -33,30 +42,17 @@ impl Steps {
     }
 
     /// Starts a process, or says why it could not.
-    pub fn start(
-        &self,
-        step: u32,
-        argv: &[Vec<u8>],
-        env: &[(Vec<u8>, Vec<u8>)],
-        directory: &[u8],
-        identity: Option<Identity>,
-    ) {
-        if let Err(reason) = self.try_start(step, argv, env, directory, identity) {
+    pub fn start(&self, step: u32, launch: Launch, identity: Option<Identity>) {
+        if let Err(reason) = self.try_start(step, launch, identity) {
             self.answers.send(&Answer::NotStarted { step, reason: reason.into_bytes() });
         }
     }
 
-    fn try_start(
-        &self,
-        step: u32,
-        argv: &[Vec<u8>],
-        env: &[(Vec<u8>, Vec<u8>)],
-        directory: &[u8],
-        identity: Option<Identity>,
-    ) -> Result<(), String> {
+    fn try_start(&self, step: u32, launch: Launch, identity: Option<Identity>) -> Result<(), String> {
+        let Launch { argv, env, directory, collect } = launch;
         let (program, arguments) = argv.split_first().ok_or("there is no program to run")?;
         let shown = String::from_utf8_lossy(program).into_owned();
-        let directory = OsStr::from_bytes(directory);
+        let directory = OsStr::from_bytes(&directory);
         if !std::path::Path::new(directory).is_dir() {
             return Err(format!("the working directory {} does not exist", directory.to_string_lossy()));
         }
@@ -86,7 +82,7 @@ impl Steps {
         };
         self.running.1.notify_one();
         let answers = self.answers.clone();
-        std::thread::spawn(move || forward(step, &mut child, ended, &answers));
+        std::thread::spawn(move || forward(step, &mut child, ended, &collect, &answers));
         Ok(())
     }
 
@@ -125,7 +121,7 @@ fn reap_children(running: &(Mutex<Running>, Condvar)) {
 /// Hands on what a step writes, then its end; then what processes that it left behind go on to write.
 ///
 /// All that is in the pipes when the step ends is handed on before its end is told.
-fn forward(step: u32, child: &mut Child, mut ended: UnixStream, answers: &Answers) {
+fn forward(step: u32, child: &mut Child, mut ended: UnixStream, collect: &[Vec<u8>], answers: &Answers) {
     let (Some(mut stdout), Some(mut stderr)) = (child.stdout.take(), child.stderr.take()) else { return };
     linux::set_nonblocking(stdout.as_raw_fd());
     linux::set_nonblocking(stderr.as_raw_fd());
@@ -150,9 +146,18 @@ fn forward(step: u32, child: &mut Child, mut ended: UnixStream, answers: &Answer
             code.copy_from_slice(&status[..4]);
             signal.copy_from_slice(&status[4..]);
             let (code, signal) = (i32::from_le_bytes(code), i32::from_le_bytes(signal));
-            answers.send(&Answer::Exited { step, code, signal });
+            let collected = collect.iter().map(|path| collected(path)).collect();
+            answers.send(&Answer::Exited { step, code, signal, collected });
             fds[2].fd = -1;
         }
+    }
+}
+
+/// The content of a file, and why there is none; a file that is not there is empty.
+fn collected(path: &[u8]) -> (Vec<u8>, Vec<u8>) {
+    match files::read(path, COLLECT_LIMIT) {
+        Ok(content) => (content.unwrap_or_default(), Vec::new()),
+        Err(problem) => (Vec::new(), problem.into_bytes()),
     }
 }
 

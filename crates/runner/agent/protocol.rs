@@ -5,6 +5,8 @@ use std::io::{self, Read};
 
 /// The largest frame; a longer one means that the stream is broken.
 pub const FRAME_LIMIT: usize = 16 * 1024 * 1024;
+/// The most of one file that is collected at the end of a step.
+pub const COLLECT_LIMIT: u64 = 2 * 1024 * 1024;
 /// The most that one piece of output or of a file carries.
 pub const PIECE_LIMIT: usize = 64 * 1024;
 
@@ -15,12 +17,16 @@ pub enum Request {
     Hello {
         user: Vec<u8>,
     },
-    /// Starts a process in a session of its own, its input closed, in the agent's environment plus `env`.
+    /// Writes `files`, then starts a process in a session of its own, its input closed, in the agent's environment plus
+    /// `env`. The content of `collect` comes back with its end: a step is one frame each way.
     Start {
         step: u32,
         argv: Vec<Vec<u8>>,
         env: Vec<(Vec<u8>, Vec<u8>)>,
         directory: Vec<u8>,
+        /// Path and content; all may be read and executed, and belong to the steps' user.
+        files: Vec<(Vec<u8>, Vec<u8>)>,
+        collect: Vec<Vec<u8>>,
     },
     /// Sends a signal to a step's process group; SIGKILL reaches its whole session.
     Signal {
@@ -95,10 +101,12 @@ pub enum Answer {
         stderr: bool,
         bytes: Vec<u8>,
     },
+    /// With what was to be collected, in that order: a path's content (empty where there is none), and a problem.
     Exited {
         step: u32,
         code: i32,
         signal: i32,
+        collected: Vec<(Vec<u8>, Vec<u8>)>,
     },
     /// The process could not be started.
     NotStarted {
@@ -282,9 +290,14 @@ impl Request {
     pub fn encode(&self) -> Vec<u8> {
         match self {
             Self::Hello { user } => Writer::frame(0).bytes(user).done(),
-            Self::Start { step, argv, env, directory } => {
-                Writer::frame(1).u32(*step).list(argv).pairs(env).bytes(directory).done()
-            }
+            Self::Start { step, argv, env, directory, files, collect } => Writer::frame(1)
+                .u32(*step)
+                .list(argv)
+                .pairs(env)
+                .bytes(directory)
+                .pairs(files)
+                .list(collect)
+                .done(),
             Self::Signal { step, signal } => Writer::frame(2).u32(*step).i32(*signal).done(),
             Self::Find { ticket, program } => Writer::frame(3).u32(*ticket).bytes(program).done(),
             Self::Write { ticket, path, mode, content } => {
@@ -318,6 +331,8 @@ impl Request {
                 argv: from.list()?,
                 env: from.pairs()?,
                 directory: from.bytes()?,
+                files: from.pairs()?,
+                collect: from.list()?,
             },
             2 => Self::Signal { step: from.u32()?, signal: from.i32()? },
             3 => Self::Find { ticket: from.u32()?, program: from.bytes()? },
@@ -353,7 +368,9 @@ impl Answer {
             Self::Output { step, stderr, bytes } => {
                 Writer::frame(1).u32(*step).u8(u8::from(*stderr)).bytes(bytes).done()
             }
-            Self::Exited { step, code, signal } => Writer::frame(2).u32(*step).i32(*code).i32(*signal).done(),
+            Self::Exited { step, code, signal, collected } => {
+                Writer::frame(2).u32(*step).i32(*code).i32(*signal).pairs(collected).done()
+            }
             Self::NotStarted { step, reason } => Writer::frame(3).u32(*step).bytes(reason).done(),
             Self::Done { ticket, problem } => Writer::frame(4).u32(*ticket).bytes(problem).done(),
             Self::Content { ticket, present, bytes } => {
@@ -371,7 +388,12 @@ impl Answer {
         Ok(match from.u8()? {
             0 => Self::Ready { uid: from.u32()?, gid: from.u32()?, home: from.bytes()? },
             1 => Self::Output { step: from.u32()?, stderr: from.u8()? != 0, bytes: from.bytes()? },
-            2 => Self::Exited { step: from.u32()?, code: from.i32()?, signal: from.i32()? },
+            2 => Self::Exited {
+                step: from.u32()?,
+                code: from.i32()?,
+                signal: from.i32()?,
+                collected: from.pairs()?,
+            },
             3 => Self::NotStarted { step: from.u32()?, reason: from.bytes()? },
             4 => Self::Done { ticket: from.u32()?, problem: from.bytes()? },
             5 => Self::Content { ticket: from.u32()?, present: from.u8()? != 0, bytes: from.bytes()? },

@@ -70,14 +70,15 @@ const SIGINT: i32 = 2;
 const SIGTERM: i32 = 15;
 const SIGKILL: i32 = 9;
 
-/// Runs one process to its end, its output going to `log` past `judge`.
+/// Runs one process to its end, its output going to `log` past `judge`. What was to be collected comes with the end, or
+/// nothing where the process had none.
 pub async fn run(
     session: &Session,
     launch: Launch,
     log: &mut StepLog,
     limits: &Limits,
     judge: &mut (dyn FnMut(&str) -> LineVerdict + Send),
-) -> Result<Ended, SessionError> {
+) -> Result<(Ended, Vec<Result<String, String>>), SessionError> {
     let mut process = session.start(launch).await?;
     let ended = watch(&mut process, log, limits, judge).await;
     log.finish(judge).await;
@@ -89,7 +90,7 @@ async fn watch(
     log: &mut StepLog,
     limits: &Limits,
     judge: &mut (dyn FnMut(&str) -> LineVerdict + Send),
-) -> Ended {
+) -> (Ended, Vec<Result<String, String>>) {
     let began = Instant::now();
     let mut last_output = began;
     let mut stopping: Option<Stopping> = None;
@@ -111,15 +112,16 @@ async fn watch(
                     log.write(stderr, &bytes, judge).await;
                     is_behind = true;
                 }
-                Some(ProcessEvent::Exited { code, signal }) => {
-                    return match stopping {
+                Some(ProcessEvent::Exited { code, signal, collected }) => {
+                    let ended = match stopping {
                         Some(stopping) => stopping.reason,
                         None if signal != 0 => Ended::Signalled(signal),
                         None => Ended::Exited(code),
                     };
+                    return (ended, collected);
                 }
-                Some(ProcessEvent::NotStarted(reason)) => return Ended::NotStarted(reason),
-                None => return stopping.map_or(Ended::Lost, |stopping| stopping.reason),
+                Some(ProcessEvent::NotStarted(reason)) => return (Ended::NotStarted(reason), Vec::new()),
+                None => return (stopping.map_or(Ended::Lost, |stopping| stopping.reason), Vec::new()),
             },
             // Nothing more to read for now: what was gathered is shown.
             () = std::future::ready(()), if is_behind => {

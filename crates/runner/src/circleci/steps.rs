@@ -140,7 +140,7 @@ impl<'a> Steps<'a> {
         overlay(&mut env, self.contexts.env(&step.env)?);
         let directory = resolve(self.place, &folder);
         overlay(&mut env, [("PWD".to_owned(), directory.clone())]);
-        let launch = Launch { argv, env, directory };
+        let launch = Launch { argv, env, directory, ..Default::default() };
         let silence = script.no_output_timeout_s.map_or(NO_OUTPUT_TIMEOUT, Duration::from_secs);
         self.job.log.say(index, header(&launch.argv)).await;
         if step.background == Background::Detached {
@@ -155,7 +155,7 @@ impl<'a> Steps<'a> {
         let mut output = self.job.log.step(index);
         let ended =
             exec::run(&self.place.session, launch, &mut output, &limits, &mut |_| LineVerdict::Show).await;
-        let ended = ended.map_err(|error| error.to_string())?;
+        let (ended, _) = ended.map_err(|error| error.to_string())?;
         if let Some(explanation) = ended.explain() {
             self.job.log.say(index, format!("##[error]{explanation}")).await;
         }

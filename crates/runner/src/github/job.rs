@@ -17,9 +17,6 @@ use crate::job::{JobRun, StepsEnded, loopback_ports};
 use crate::place::{ContainerWish, Making, Place, Wish};
 use crate::session::Launch;
 
-/// The most that a command file or a summary may hold; GitHub's limit for a summary is 1 MiB.
-const FILE_LIMIT_BYTES: u64 = 8 << 20;
-
 /// What the job asks of its place, and the contexts so far.
 pub fn prepare(job: &JobRun<'_>, making: &Making<'_>) -> Result<(Contexts, Wish), String> {
     let order = job.order;
@@ -132,6 +129,8 @@ pub(super) struct Steps<'a> {
     env: Vec<(String, String)>,
     /// What steps put into GITHUB_PATH, the newest first.
     added_paths: Vec<String>,
+    /// What runs scripts that name no shell.
+    default_shell: Shell,
     /// What was done, to be undone or completed after the last step.
     pub(super) post: Vec<actions::Post>,
 }
@@ -173,7 +172,9 @@ impl<'a> Steps<'a> {
             }
             _ => Vec::new(),
         };
-        Ok(Self { job, place, contexts, defaults, env, added_paths: Vec::new(), post: Vec::new() })
+        let default_shell = Shell::default_of(&place.session).await.map_err(|error| error.to_string())?;
+        let (added_paths, post) = (Vec::new(), Vec::new());
+        Ok(Self { job, place, contexts, defaults, env, added_paths, default_shell, post })
     }
 
     /// One step, whatever comes of it.
@@ -289,28 +290,30 @@ impl<'a> Steps<'a> {
         let folder = script.working_directory.as_ref();
         let folder = folder.or(of_job.working_directory.as_ref()).or(of_workflow.working_directory.as_ref());
         let folder = self.contexts.optional_text(folder)?.unwrap_or_default();
-        let session = &self.place.session;
-        let shell = Shell::of(shell.as_deref(), session).await.map_err(|error| error.to_string())??;
+        let shell = shell.as_deref().map_or_else(|| Ok(self.default_shell.clone()), Shell::of)?;
 
         let files = CommandFiles::new(self.place, prepared.index);
         let dot = if shell.extension.is_empty() { "" } else { "." };
         let path = self.place.layout.temp.inside(&format!("step-{}{dot}{}", prepared.index, shell.extension));
-        let content = shell.content(&text).into_bytes();
-        let (written, created) = tokio::join!(session.write(&path, 0o755, content), files.create(self.place));
-        written.map_err(|error| error.to_string())?;
-        created?;
         self.job.log.say(prepared.index, header(&text, &shell, prepared)).await;
 
         let mut env = prepared.env.clone();
         overlay(&mut env, files.variables());
-        let launch =
-            Launch { argv: shell.argv(&path), env, directory: self.place.layout.workspace.resolve(&folder) };
-        let (ended, said) = self.execute(launch, prepared).await?;
+        let mut to_write = vec![(path.clone(), shell.content(&text))];
+        to_write.extend(files.all().map(|path| (path.to_owned(), String::new())));
+        let launch = Launch {
+            argv: shell.argv(&path),
+            env,
+            directory: self.place.layout.workspace.resolve(&folder),
+            files: to_write,
+            collect: files.collected(),
+        };
+        let (ended, said, collected) = self.execute(launch, prepared).await?;
         if let Some(explanation) = ended.explain() {
             self.job.log.say(prepared.index, format!("##[error]{explanation}")).await;
             self.job.log.annotation(prepared.index, Level::Error, &explanation, None, None).await;
         }
-        let outputs = self.take_files(&files, prepared.index, said).await?;
+        let outputs = self.take_files(collected, prepared.index, said).await?;
         let outcome = match &ended {
             ended if ended.is_success() => Conclusion::Success,
             Ended::Cancelled => Conclusion::Cancelled,
@@ -319,12 +322,12 @@ impl<'a> Steps<'a> {
         Ok((StepEnd { outcome, exit_code: ended.exit_code() }, outputs))
     }
 
-    /// Runs a process, obeying the commands that it writes. Outputs that it set that way come back.
+    /// Runs a process, obeying the commands that it writes. Outputs that it set that way come back, and its files.
     async fn execute(
         &mut self,
         launch: Launch,
         prepared: &Prepared<'_>,
-    ) -> Result<(Ended, Vec<(String, String)>), String> {
+    ) -> Result<(Ended, Vec<(String, String)>, Vec<Result<String, String>>), String> {
         let shows_debug =
             prepared.env.iter().any(|(name, value)| name == "ACTIONS_STEP_DEBUG" && value == "true")
                 || self
@@ -349,7 +352,7 @@ impl<'a> Steps<'a> {
         };
         let mut output = self.job.log.step(prepared.index);
         let ended = exec::run(&self.place.session, launch, &mut output, &prepared.limits, &mut judge).await;
-        let ended = ended.map_err(|error| error.to_string())?;
+        let (ended, collected) = ended.map_err(|error| error.to_string())?;
         let mut outputs = Vec::new();
         let effects = std::mem::take(&mut *effects.lock().unwrap_or_else(PoisonError::into_inner));
         for effect in effects {
@@ -362,28 +365,23 @@ impl<'a> Steps<'a> {
                 Effect::State { .. } | Effect::Mask(_) => (),
             }
         }
-        Ok((ended, outputs))
+        Ok((ended, outputs, collected))
     }
 
-    /// Reads what the step wrote to its command files. What it set on standard output comes before.
+    /// Takes what the step wrote to its command files. What it set on standard output comes before.
     async fn take_files(
         &mut self,
-        files: &CommandFiles,
+        collected: Vec<Result<String, String>>,
         index: u32,
         mut outputs: Vec<(String, String)>,
     ) -> Result<Vec<(String, String)>, String> {
-        let read = |path: &str| {
-            let (session, path) = (self.place.session.clone(), path.to_owned());
-            async move {
-                let content =
-                    session.read(&path, FILE_LIMIT_BYTES).await.map_err(|error| error.to_string())?;
-                let content = content.unwrap_or_default();
-                // Windows tools begin a file with a byte-order mark.
-                let text = String::from_utf8_lossy(&content);
-                Ok::<String, String>(text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned())
-            }
+        let mut contents = collected.into_iter();
+        let mut next = || -> Result<String, String> {
+            let content = contents.next().unwrap_or_else(|| Ok(String::new()))?;
+            // Windows tools begin a file with a byte-order mark.
+            Ok(content.strip_prefix('\u{feff}').unwrap_or(&content).to_owned())
         };
-        let (env, output, path) = tokio::try_join!(read(&files.env), read(&files.output), read(&files.path))?;
+        let (env, output, path) = (next()?, next()?, next()?);
         let parse = |what: &str, text: &str| {
             parse_file_commands(text)
                 .map_err(|error| format!("Unable to process file command '{what}' successfully. {error}"))
@@ -500,9 +498,9 @@ impl CommandFiles {
         [&self.env, &self.output, &self.path, &self.state, &self.summary]
     }
 
-    async fn create(&self, place: &Place) -> Result<(), String> {
-        let writes = self.all().map(|path| place.session.write(path, 0o644, Vec::new()));
-        futures_util::future::try_join_all(writes).await.map(drop).map_err(|error| error.to_string())
+    /// Those that are read when the step has ended, in the order in which they are taken.
+    fn collected(&self) -> Vec<String> {
+        [&self.env, &self.output, &self.path].map(Clone::clone).to_vec()
     }
 
     fn variables(&self) -> Vec<(String, String)> {

@@ -17,15 +17,17 @@ impl Shell {
         Self { argv, extension, before: "", after: "" }
     }
 
-    /// `shell:` as it is written; none: GitHub's default where there is `bash`, and where there is none.
+    /// GitHub's default, where there is `bash`, and where there is none.
     ///
     /// (GitHub, "Workflow syntax", `jobs.<job_id>.steps[*].shell`.)
-    pub async fn of(shell: Option<&str>, session: &Session) -> Result<Result<Self, String>, SessionError> {
-        let Some(shell) = shell.map(str::trim).filter(|shell| !shell.is_empty()) else {
-            let has_bash = session.find_program("bash").await?.is_some();
-            return Ok(Ok(Self::new(if has_bash { "bash -e {0}" } else { "sh -e {0}" }, "sh")));
-        };
-        Ok(match shell {
+    pub async fn default_of(session: &Session) -> Result<Self, SessionError> {
+        let has_bash = session.find_program("bash").await?.is_some();
+        Ok(Self::new(if has_bash { "bash -e {0}" } else { "sh -e {0}" }, "sh"))
+    }
+
+    /// `shell:` as it is written.
+    pub fn of(shell: &str) -> Result<Self, String> {
+        match shell.trim() {
             "bash" => Ok(Self::new("bash --noprofile --norc -eo pipefail {0}", "sh")),
             "sh" => Ok(Self::new("sh -e {0}", "sh")),
             "python" => Ok(Self::new("python {0}", "py")),
@@ -40,7 +42,7 @@ impl Shell {
             other => Err(format!(
                 "the shell `{other}` is not known: write bash, sh, python or pwsh, or a command with {{0}} for the script"
             )),
-        })
+        }
     }
 
     pub fn argv(&self, script: &str) -> Vec<String> {

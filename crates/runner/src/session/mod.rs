@@ -40,6 +40,10 @@ pub struct Launch {
     pub argv: Vec<String>,
     pub env: Vec<(String, String)>,
     pub directory: String,
+    /// Path and content of files that are written first; all may read and execute them.
+    pub files: Vec<(String, String)>,
+    /// Files whose content comes with the end.
+    pub collect: Vec<String>,
 }
 
 /// A process that was asked for. Dropping it leaves the process alone.
@@ -51,8 +55,16 @@ pub struct Process {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ProcessEvent {
-    Output { stderr: bool, bytes: Bytes },
-    Exited { code: i32, signal: i32 },
+    Output {
+        stderr: bool,
+        bytes: Bytes,
+    },
+    /// The content of each file to collect, empty where there is none, or why it could not be read.
+    Exited {
+        code: i32,
+        signal: i32,
+        collected: Vec<Result<String, String>>,
+    },
     NotStarted(String),
 }
 
@@ -88,10 +100,13 @@ impl Session {
             *table = Waiting { is_over: true, ..Default::default() };
         });
         tokio::spawn(async move {
-            while let Some(frame) = queue.recv().await {
-                if input.write_all(&frame).await.is_err() || input.flush().await.is_err() {
+            // What waits is sent at once: through an engine, every write is a way of several processes.
+            let mut frames = Vec::new();
+            while queue.recv_many(&mut frames, ANSWERS_WAITING).await > 0 {
+                if input.write_all(&frames.concat()).await.is_err() || input.flush().await.is_err() {
                     break;
                 }
+                frames.clear();
             }
             let _ = input.shutdown().await;
         });
@@ -123,7 +138,10 @@ impl Session {
         let argv = launch.argv.into_iter().map(String::into_bytes).collect();
         let env =
             launch.env.into_iter().map(|(name, value)| (name.into_bytes(), value.into_bytes())).collect();
-        self.send(Request::Start { step, argv, env, directory: launch.directory.into_bytes() }).await?;
+        let files = launch.files.into_iter().map(|(path, content)| (path.into_bytes(), content.into_bytes()));
+        let (files, directory) = (files.collect(), launch.directory.into_bytes());
+        let collect = launch.collect.into_iter().map(String::into_bytes).collect();
+        self.send(Request::Start { step, argv, env, directory, files, collect }).await?;
         Ok(Process { session: self.clone(), step, events })
     }
 
@@ -282,8 +300,13 @@ async fn hear(output: impl AsyncRead + Unpin, waiting: &Mutex<Waiting>) -> io::R
         }
         match Answer::decode(&frame)? {
             Answer::Output { .. } => return Err(io::ErrorKind::InvalidData.into()),
-            Answer::Exited { step, code, signal } => {
-                tell(waiting, step, ProcessEvent::Exited { code, signal }).await
+            Answer::Exited { step, code, signal, collected } => {
+                let content = |(content, problem): (Vec<u8>, Vec<u8>)| match problem.is_empty() {
+                    true => Ok(text(content)),
+                    false => Err(text(problem)),
+                };
+                let collected = collected.into_iter().map(content).collect();
+                tell(waiting, step, ProcessEvent::Exited { code, signal, collected }).await
             }
             Answer::NotStarted { step, reason } => {
                 tell(waiting, step, ProcessEvent::NotStarted(text(reason))).await

@@ -97,8 +97,8 @@ async fn several_processes_run_at_once_and_each_tells_its_own_end() {
     let (session, _child) = agent().await;
     let launch = |script: &str| Launch {
         argv: ["sh", "-c", script].map(str::to_owned).to_vec(),
-        env: Vec::new(),
         directory: "/".to_owned(),
+        ..Default::default()
     };
     let mut waiting = session.start(launch("sleep 600")).await.unwrap();
     let mut quick = session.start(launch("echo out; echo err >&2; exit 5")).await.unwrap();
@@ -107,7 +107,7 @@ async fn several_processes_run_at_once_and_each_tells_its_own_end() {
         match quick.next().await.unwrap() {
             ProcessEvent::Output { stderr: false, bytes } => stdout.extend_from_slice(&bytes),
             ProcessEvent::Output { stderr: true, bytes } => stderr.extend_from_slice(&bytes),
-            ProcessEvent::Exited { code, signal } => {
+            ProcessEvent::Exited { code, signal, .. } => {
                 assert_eq!((code, signal), (5, 0));
                 break;
             }
@@ -116,7 +116,10 @@ async fn several_processes_run_at_once_and_each_tells_its_own_end() {
     }
     assert_eq!((stdout.as_slice(), stderr.as_slice()), (&b"out\n"[..], &b"err\n"[..]));
     waiting.signal(15).await;
-    assert_eq!(waiting.next().await, Some(ProcessEvent::Exited { code: -1, signal: 15 }));
+    assert_eq!(
+        waiting.next().await,
+        Some(ProcessEvent::Exited { code: -1, signal: 15, collected: Vec::new() })
+    );
     let mut absent =
         session.start(Launch { directory: "/absent".to_owned(), ..launch("true") }).await.unwrap();
     let reason = "the working directory /absent does not exist".to_owned();
@@ -129,7 +132,7 @@ async fn when_the_agent_is_gone_everybody_is_told() {
     let launch = Launch {
         argv: vec!["sleep".to_owned(), "600".to_owned()],
         directory: "/".to_owned(),
-        env: Vec::new(),
+        ..Default::default()
     };
     let mut process = session.start(launch.clone()).await.unwrap();
     child.kill().await.unwrap();
@@ -144,6 +147,8 @@ fn frames_are_read_back_and_broken_ones_refused() {
         argv: vec![b"a".to_vec(), Vec::new()],
         env: vec![(b"N".to_vec(), b"v".to_vec())],
         directory: b"/".to_vec(),
+        files: vec![(b"/f".to_vec(), b"x".to_vec())],
+        collect: vec![b"/f".to_vec()],
     };
     let frame = request.encode();
     assert_eq!(Request::decode(&frame[4..]).unwrap(), request);
