@@ -8,6 +8,8 @@ mod steps;
 mod strategy;
 mod value;
 
+use std::sync::LazyLock;
+
 use sluice_expression::{Expression, ParseError, Vocabulary};
 use sluice_plan::{Concurrency, Defaults, Late};
 use sluice_source::{Diagnostic, Location, Span};
@@ -132,7 +134,8 @@ impl Converter<'_> {
     }
 }
 
-/// The condition of a job or a step that has none.
+/// The condition of a job or a step that has none; parsed once, and a clone is cheap.
 pub(crate) fn success() -> Expression {
-    value::expression_of_source("success()")
+    static SUCCESS: LazyLock<Expression> = LazyLock::new(|| value::expression_of_source("success()"));
+    SUCCESS.clone()
 }
