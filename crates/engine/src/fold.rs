@@ -27,7 +27,8 @@ pub fn fold(state: &mut State, event: &Event) {
             if let Some(record) = run.record_mut(job) {
                 record.state =
                     JobState::Active { since: *at, fail_fast: *fail_fast, max_parallel: *max_parallel };
-                record.instances = instances.iter().cloned().map(held).collect();
+                let before = record.offers_before;
+                record.instances = instances.iter().cloned().map(|plan| held(plan, before)).collect();
             }
         }
         Event::GateWaiting { at, instance, name, gate } => {
@@ -150,7 +151,7 @@ pub fn fold(state: &mut State, event: &Event) {
 
 fn created(at: Timestamp, create: &Create, title: &str) -> Run {
     let graph = Graph::of(&create.plan);
-    let waiting = JobRecord { state: JobState::Waiting, instances: Vec::new() };
+    let waiting = JobRecord { state: JobState::Waiting, instances: Vec::new(), offers_before: 0 };
     Run {
         github: Arc::new(github_context(create, 1)),
         attempt: 1,
@@ -162,8 +163,8 @@ fn created(at: Timestamp, create: &Create, title: &str) -> Run {
     }
 }
 
-fn held(plan: InstancePlan) -> Instance {
-    Instance { plan, attempt: 0, lost_leases: 0, gate: None, state: InstanceState::Held }
+fn held(plan: InstancePlan, attempt: u32) -> Instance {
+    Instance { plan, attempt, lost_leases: 0, gate: None, state: InstanceState::Held }
 }
 
 impl Run {
@@ -222,6 +223,8 @@ impl Run {
             (Some(_), JobState::Waiting | JobState::Active { .. }) => return,
             (None, _) => {
                 record.state = JobState::Waiting;
+                let offers = record.instances.iter().map(|instance| instance.attempt).max();
+                record.offers_before = record.offers_before.max(offers.unwrap_or(0));
                 record.instances.clear();
             }
         }

@@ -6,7 +6,9 @@ use crate::draft::{Draft, place};
 use crate::{Event, InstanceState, LeaseLoss, Refused, State};
 
 /// A job whose agent is lost this often fails instead of being offered again.
-pub const MAX_LOST_LEASES: u32 = 3;
+///
+/// So many that a server that is killed again and again while it is tried out still gets its jobs done.
+pub const MAX_LOST_LEASES: u32 = 12;
 
 pub(crate) struct Report {
     pub(crate) conclusion: Conclusion,

@@ -62,6 +62,8 @@ pub struct JobRecord {
     pub state: JobState,
     /// Empty until the job starts.
     pub instances: Vec<Instance>,
+    /// The most offers that an instance had before the job was taken back by a rerun: attempts are counted on from it.
+    pub(crate) offers_before: u32,
 }
 
 #[derive(Debug, Clone, PartialEq)]

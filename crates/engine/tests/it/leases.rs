@@ -83,7 +83,7 @@ fn a_job_that_loses_every_agent_fails() {
         live.tell(Command::AgentLost { agent: AgentId::new("built-in") });
     }
     live.shows("a=failure");
-    assert!(live.problem("a").starts_with("its agent was lost 3 times"));
+    assert!(live.problem("a").starts_with(&format!("its agent was lost {MAX_LOST_LEASES} times")));
 }
 
 #[test]
