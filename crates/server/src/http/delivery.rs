@@ -179,10 +179,30 @@ pub(crate) async fn deploy(
     gates::known(&delivery, &request.environment)?;
     let made = releasing::record(&app, run, request.tag.as_deref()).await?;
     let environment = request.environment.clone();
-    let command = Command::Propose { release: made, environment, by: Proposer::Run(job.run) };
-    let delivery = app.deliveries.command(&repository, command).await?;
-    let id = newest(&delivery, made, &request.environment)?;
+    let delivery = app.deliveries.state(&repository).await?;
+    let id = match asked_before(run, &job.instance, &delivery, made, &environment) {
+        Some(id) => id,
+        None => {
+            let command = Command::Propose { release: made, environment, by: Proposer::Run(job.run) };
+            let delivery = app.deliveries.command(&repository, command).await?;
+            newest(&delivery, made, &request.environment)?
+        }
+    };
     Ok(Follower::begin(app, repository, id).answer())
+}
+
+/// The promotion that this job asked for already: a step whose connection broke asks again, and a promotion that has
+/// failed meanwhile must not begin anew. A rerun of the job is another matter.
+fn asked_before(
+    run: &sluice_engine::Run,
+    instance: &sluice_model::InstanceId,
+    delivery: &release::State,
+    made: sluice_model::ReleaseId,
+    environment: &EnvironmentName,
+) -> Option<PromotionId> {
+    let since = crate::present::times(&run.instance(instance)?.state).0?;
+    let promotion = delivery.promotion_of(made, environment)?;
+    (promotion.proposed >= since).then_some(promotion.id)
 }
 
 fn newest(
