@@ -30,6 +30,7 @@ pub(crate) struct Expander<'a> {
     /// Commands that are being expanded, outermost first.
     pub(crate) calls: Vec<String>,
     pub(crate) steps: usize,
+    pub(crate) jobs: usize,
     pub(crate) patterns: Patterns,
     spent: usize,
 }
@@ -44,6 +45,7 @@ impl<'a> Expander<'a> {
             is_reusable,
             calls: Vec::new(),
             steps: 0,
+            jobs: 0,
             patterns: Patterns::default(),
             spent: 0,
         }
@@ -88,12 +90,15 @@ impl<'a> Expander<'a> {
                 self.scopes.trust(scope, &orb);
                 None
             }
-            Found::Nowhere(near) => {
+            Found::Nowhere if self.report.is_full() => None,
+            Found::Nowhere => {
                 let kind = element.as_str();
                 // CircleCI's own words.
                 let message = format!("Cannot find a definition for {kind} named {name}");
                 let mut error = self.report.new_error(&format!("unknown-{kind}"), place, message);
-                error.help.extend(near.or_else(|| self.other_help(element, name)));
+                error.help.extend(
+                    self.scopes.near(scope, element, name).or_else(|| self.other_help(element, name)),
+                );
                 self.report.push(error);
                 None
             }

@@ -1,18 +1,27 @@
 //! The final names of jobs, which are unique over all workflows, and what `requires` means by a name.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use sluice_model::Conclusion;
-use sluice_source::{Node, Span, did_you_mean_text};
+use sluice_source::{Kind, Node, Span, did_you_mean_text};
 
 use crate::config::{Requirement, Work, Workflow, WorkflowJob};
 use crate::report::Report;
 use crate::workflow::{DraftJob, DraftRequirement, DraftWork, DraftWorkflow};
 
+/// Jobs that all `requires` of a config name, matrices expanded.
+const MOST_REQUIREMENTS: usize = 200_000;
+
 /// Gives every job its final name and resolves `requires`. What is switched off stays without jobs.
 pub(crate) fn settle(drafts: Vec<DraftWorkflow>, report: &mut Report) -> Vec<Workflow> {
     let names = final_names(&drafts);
-    drafts.into_iter().zip(names).map(|(draft, names)| settle_workflow(draft, &names, report)).collect()
+    let mut left = MOST_REQUIREMENTS;
+    drafts
+        .into_iter()
+        .zip(names)
+        .map(|(draft, names)| settle_workflow(draft, &names, &mut left, report))
+        .collect()
 }
 
 /// A final name for each job of each workflow.
@@ -26,25 +35,27 @@ fn final_names(drafts: &[DraftWorkflow]) -> Vec<Vec<String>> {
         last_used: usize,
     }
     let mut variants: HashMap<&str, Vec<Variant>> = HashMap::new();
+    // By what is in them, for a config may have thousands of jobs of one name.
+    let mut alike: HashMap<(&str, u64), Vec<usize>> = HashMap::new();
     let mut chosen: Vec<Vec<(&str, usize)>> = Vec::new();
     for (index, draft) in drafts.iter().enumerate() {
         let mut picks = Vec::new();
-        if draft.off.is_none() {
-            for job in &draft.jobs {
-                let known = variants.entry(&job.name).or_default();
-                let same = known
-                    .iter_mut()
-                    .position(|known| known.last_used != index && is_same(known.work, &job.work));
-                let number = match same {
-                    Some(number) => number,
-                    None => {
-                        known.push(Variant { work: &job.work, last_used: index });
-                        known.len() - 1
-                    }
-                };
-                known[number].last_used = index;
-                picks.push((job.name.as_str(), number));
+        for job in draft.jobs.iter().filter(|_| draft.off.is_none()) {
+            let known = variants.entry(&job.name).or_default();
+            let alike = alike.entry((&job.name, fingerprint(&job.work))).or_default();
+            let same = alike
+                .iter()
+                .copied()
+                .find(|&number| known[number].last_used != index && is_same(known[number].work, &job.work));
+            let number = same.unwrap_or(known.len());
+            match same {
+                Some(number) => known[number].last_used = index,
+                None => {
+                    known.push(Variant { work: &job.work, last_used: index });
+                    alike.push(number);
+                }
             }
+            picks.push((job.name.as_str(), number));
         }
         chosen.push(picks);
     }
@@ -63,7 +74,31 @@ fn is_same(a: &DraftWork, b: &DraftWork) -> bool {
     }
 }
 
-fn settle_workflow(draft: DraftWorkflow, names: &[String], report: &mut Report) -> Workflow {
+/// Equal for works that are the same.
+fn fingerprint(work: &DraftWork) -> u64 {
+    fn add(node: &Node, hasher: &mut DefaultHasher) {
+        match &node.kind {
+            Kind::Scalar(scalar) => scalar.hash(hasher),
+            Kind::Sequence(items) => items.iter().for_each(|item| add(item, hasher)),
+            Kind::Mapping(entries) => entries.iter().for_each(|entry| {
+                add(&entry.key, hasher);
+                add(&entry.value, hasher);
+            }),
+        }
+    }
+    let mut hasher = DefaultHasher::new();
+    if let DraftWork::Job(node) = work {
+        add(node, &mut hasher);
+    }
+    hasher.finish()
+}
+
+fn settle_workflow(
+    draft: DraftWorkflow,
+    names: &[String],
+    left: &mut usize,
+    report: &mut Report,
+) -> Workflow {
     report.is_dormant = draft.off.is_some();
     // What is off keeps the names as written, to check `requires` by.
     let written: Vec<String>;
@@ -76,11 +111,10 @@ fn settle_workflow(draft: DraftWorkflow, names: &[String], report: &mut Report) 
     let lookup = Lookup::new(&draft.jobs, names);
     let mut jobs = Vec::new();
     for (job, name) in draft.jobs.iter().zip(names) {
-        let requires = job
-            .requires
-            .iter()
-            .filter_map(|required| lookup.requirement(job, required, &draft.name, report))
-            .collect();
+        let mut requires = Vec::new();
+        for required in &job.requires {
+            requires.extend(lookup.requirement(job, required, &draft.name, left, report));
+        }
         jobs.push(settle_job(job, name, requires, report));
     }
     refuse_circle(&jobs, &draft.jobs, report);
@@ -152,6 +186,7 @@ impl<'a> Lookup<'a> {
         job: &DraftJob,
         required: &DraftRequirement,
         workflow: &str,
+        left: &mut usize,
         report: &mut Report,
     ) -> Option<Requirement> {
         let name = required.name.as_str();
@@ -164,6 +199,12 @@ impl<'a> Lookup<'a> {
                 return None;
             }
         };
+        let Some(fewer) = left.checked_sub(indices.len()) else {
+            let message = format!("the jobs of this config require more than {MOST_REQUIREMENTS} jobs");
+            report.error("too-large", required.place, message);
+            return None;
+        };
+        *left = fewer;
         let accepts = statuses(required.statuses.as_ref(), report)?;
         let jobs = indices.into_iter().map(|index| self.names[index].clone()).collect();
         Some(Requirement { jobs, accepts, statuses_node: required.statuses.clone() })
@@ -177,6 +218,9 @@ impl<'a> Lookup<'a> {
         count: usize,
         report: &mut Report,
     ) {
+        if report.is_full() {
+            return;
+        }
         // CircleCI's own words.
         let message = format!(
             "Job '{}' requires '{}', which is the name of {count} other jobs in workflow '{workflow}'",

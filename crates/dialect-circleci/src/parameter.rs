@@ -108,6 +108,9 @@ impl Expander<'_> {
                 continue;
             }
             is_good = false;
+            if self.report.is_full() {
+                break;
+            }
             let message = format!(
                 "Error calling {}: '{}': Unexpected argument(s): {name}",
                 call.element.as_str(),

@@ -50,9 +50,14 @@ impl Report {
                 && known.code == diagnostic.code
                 && known.message == diagnostic.message
         });
-        if !is_known && self.diagnostics.len() < MOST_FINDINGS {
+        if !is_known && !self.is_full() {
             self.diagnostics.push(diagnostic);
         }
+    }
+
+    /// Whether another finding would be dropped: no need to think of help for it.
+    pub(crate) fn is_full(&self) -> bool {
+        self.diagnostics.len() >= MOST_FINDINGS
     }
 
     pub(crate) fn has_errors(&self) -> bool {

@@ -64,8 +64,8 @@ pub(crate) enum Found {
     InMissingOrb,
     /// It belongs to an orb that nobody imports, or that is a placeholder; a suggestion where there is one.
     InUnknownOrb { orb: String, near: Option<String> },
-    /// Nothing has this name; a suggestion where one is near.
-    Nowhere(Option<String>),
+    /// Nothing has this name.
+    Nowhere,
 }
 
 #[derive(Debug, Default)]
@@ -183,13 +183,12 @@ impl Scopes {
 
     /// Looks up `name`, or `orb/name`.
     pub(crate) fn find(&self, scope: ScopeId, element: Element, name: &str) -> Found {
-        let Some(here) = self.0.get(scope.0) else { return Found::Nowhere(None) };
+        let Some(here) = self.0.get(scope.0) else { return Found::Nowhere };
         if let Some(entry) = here.elements(element).get(name) {
             return Found::Here(entry.clone(), scope);
         }
         let Some((orb, inner)) = name.split_once('/') else {
-            let near = did_you_mean_text(name, sorted(here.elements(element)));
-            return Found::Nowhere(near);
+            return Found::Nowhere;
         };
         match here.orbs.get(orb) {
             Some(Orb::Missing) => Found::InMissingOrb,
@@ -205,6 +204,18 @@ impl Scopes {
                 orbs.sort_unstable();
                 Found::InUnknownOrb { orb: orb.to_owned(), near: did_you_mean_text(orb, orbs) }
             }
+        }
+    }
+
+    /// The name that was meant, perhaps, where [`Scopes::find`] finds nothing.
+    pub(crate) fn near(&self, scope: ScopeId, element: Element, name: &str) -> Option<String> {
+        let here = self.0.get(scope.0)?;
+        match name.split_once('/') {
+            None => did_you_mean_text(name, sorted(here.elements(element))),
+            Some((orb, inner)) => match here.orbs.get(orb)? {
+                Orb::Here(orb) => self.near(*orb, element, inner),
+                _ => None,
+            },
         }
     }
 

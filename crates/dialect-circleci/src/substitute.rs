@@ -195,6 +195,9 @@ impl Expander<'_> {
         if let Some(argument) = names.parameters.and_then(|parameters| parameters.get(name)) {
             return Some(argument.clone());
         }
+        if self.report.is_full() {
+            return None;
+        }
         // CircleCI's own words.
         let message = format!("Arguments referenced without declared parameters: {name}");
         let mut error = self.report.new_error("unknown-argument", place, message);
@@ -220,6 +223,9 @@ impl Expander<'_> {
         }
         if let Some(value) = self.pipeline_parameters.get(name) {
             return value.clone().map(Argument::Value);
+        }
+        if self.report.is_full() {
+            return None;
         }
         let message = format!("Arguments referenced without declared parameters: pipeline.parameters.{name}");
         let mut error = self.report.new_error("unknown-argument", place, message);

@@ -266,8 +266,9 @@ impl Expander<'_> {
         matrix: Option<(Option<String>, &Combination)>,
         into: &mut Vec<DraftJob>,
     ) {
-        if into.len() >= MOST_JOBS {
-            let message = format!("a workflow has more than {MOST_JOBS} jobs");
+        self.jobs += 1;
+        if self.jobs > MOST_JOBS {
+            let message = format!("the workflows of this config have more than {MOST_JOBS} jobs");
             self.report.error("too-large", key.place(), message);
             return;
         }
@@ -313,7 +314,7 @@ impl Expander<'_> {
         // An orb that does not define the job leaves the local one in place.
         let overriding = overridden.filter(|other| {
             let found = self.scopes.find(ScopeId::ROOT, Element::Job, other);
-            !matches!(found, Found::Nowhere(_))
+            !matches!(found, Found::Nowhere)
         });
         let found = self.find(ScopeId::ROOT, Element::Job, overriding.unwrap_or(reference), key.place());
         let mut arguments: Vec<Entry> = entries

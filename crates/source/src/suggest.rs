@@ -1,3 +1,6 @@
+/// A person's list of names is shorter; a hostile file's must not cost more.
+const MOST_CANDIDATES: usize = 1_000;
+
 /// The candidate that a person most likely meant by `word`, if one is near: at most a third of the word's characters
 /// wrong, swapped neighbours counting once, case not at all.
 pub fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
@@ -5,6 +8,7 @@ pub fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str
     let allowed = (word.len() / 3).max(1);
     candidates
         .into_iter()
+        .take(MOST_CANDIDATES)
         .filter_map(|candidate| {
             let other: Vec<char> = candidate.chars().take(100).flat_map(char::to_lowercase).collect();
             if other.len().abs_diff(word.len()) > allowed {

@@ -9,11 +9,14 @@ use crate::support::{config, findings, push, read_with};
 
 const EVERYTHING: &str = include_str!("everything.yml");
 
-/// Reads, compiles and selects, whatever comes of it.
+/// Reads, compiles and selects, whatever comes of it. What is compiled is good, and compiles to itself.
 fn run_through(text: &str) {
     let read = read_with(text, &PipelineValues::default());
     if let Some(config) = read.config {
-        config.compile();
+        let once = config.compile();
+        let again = read_with(&once, &PipelineValues::default());
+        let twice = again.config.map(|config| config.compile());
+        assert_eq!(twice.as_deref(), Some(once.as_str()), "{text}\n{:#?}", again.diagnostics);
         config.select(&push("refs/heads/main"));
         config.select(&push("refs/tags/v1"));
     }
@@ -73,7 +76,7 @@ const PIECES: [&str; 24] = [
 #[test]
 fn no_mutation_of_a_config_panics() {
     let seed = *b"sluice reads every pipeline file";
-    let runner = Runner { cases: 1500, failure_persistence: None, ..Runner::default() };
+    let runner = Runner { cases: 800, failure_persistence: None, ..Runner::default() };
     let mut runner = TestRunner::new_with_rng(runner, TestRng::from_seed(RngAlgorithm::ChaCha, &seed));
     let places: Vec<usize> = EVERYTHING.char_indices().map(|(at, _)| at).collect();
     let edit = (0..places.len(), 0..40usize, 0..PIECES.len());
@@ -140,6 +143,37 @@ fn text_that_doubles_is_stopped() {
     text.push_str("  c40: {parameters: {x: {type: string}}, steps: [checkout]}\n");
     text.push_str("jobs: {build: {docker: [{image: i}], steps: [c0: {x: 'a'}]}}\n");
     assert!(findings(&text).contains("circleci/too-large"), "{}", findings(&text));
+}
+
+/// Fifty matrices of a hundred jobs under one alias, which every job requires.
+#[test]
+fn jobs_and_requirements_are_counted() {
+    let values: String = (0..100).map(|number| format!("'{number}', ")).collect();
+    let matrices = |count: usize| {
+        let mut text = "version: 2.1\njobs: {a: {parameters: {x: {type: string}}, docker: [{image: i}], steps: [checkout]}}\nworkflows: {w: {jobs: [\n".to_owned();
+        for number in 0..count {
+            writeln!(text, "  a: {{name: m{number}-<< matrix.x >>, requires: [before], matrix: {{alias: all, parameters: {{x: [{values}]}}}}}},").unwrap();
+        }
+        text + "  a: {name: before, x: ''}, a: {name: after, x: '', requires: ["
+            + &"all, ".repeat(100)
+            + "]}\n]}}\n"
+    };
+    assert!(findings(&matrices(51)).contains("more than 5000 jobs"));
+    assert!(findings(&matrices(40)).contains("require more than 200000 jobs"));
+    assert_eq!(findings(&matrices(2)), "");
+}
+
+/// Thousands of jobs that bear one name and differ.
+#[test]
+fn many_jobs_of_one_name_take_no_time() {
+    let mut text = "version: 2.1\njobs: {a: {parameters: {x: {type: string}}, docker: [{image: i}], steps: [run: << parameters.x >>]}}\nworkflows: {w: {jobs: [\n".to_owned();
+    for number in 0..4000 {
+        writeln!(text, "  a: {{x: 'number {number}'}},").unwrap();
+    }
+    text.push_str("]}}\n");
+    let start = Instant::now();
+    assert!(config(&text).compile().contains("a-4000:"));
+    assert!(start.elapsed() < Duration::from_secs(30), "took {:?}", start.elapsed());
 }
 
 #[test]
