@@ -129,3 +129,17 @@ workflows: {m: {jobs: [mac]}, w: {jobs: [win]}, r: {jobs: [rel]}}
         "m: refused, the job `mac` runs on macOS, for which Sluice has no runner\nw: refused, the job `win` runs on Windows, for which Sluice has no runner\nr: refused, the job `rel` has `type: release`, which needs CircleCI itself"
     );
 }
+
+#[test]
+fn the_sample_repository_delivers_from_master_through_its_approvals() {
+    let text = include_str!("../../../../examples/storefront/.circleci/config.yml");
+    let trigger = push("refs/heads/master");
+    let config = config_with(text, &PipelineValues::of_trigger(&trigger, 1, "master"));
+    let selections = config.select(&trigger);
+    let [selection] = selections.as_slice() else { panic!("{selections:?}") };
+    let Outcome::Runs(plan) = &selection.outcome else { panic!("{selection:?}") };
+    assert_eq!(selection.left_out, []);
+    let gates: Vec<&str> =
+        plan.jobs.iter().filter(|job| job.gate.is_some()).map(|job| job.id.as_str()).collect();
+    assert!(gates.contains(&"approve-dev") && gates.len() >= 2, "{gates:?}");
+}
