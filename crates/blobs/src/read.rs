@@ -47,8 +47,16 @@ impl BlobFile {
                 self.size_bytes
             )));
         }
-        let (file, size) = (self.file.clone(), self.size_bytes);
-        tokio::task::spawn_blocking(move || read_at(&file, 0, size)).await.map_err(io::Error::other)?
+        self.read(0..self.size_bytes).await
+    }
+
+    /// The bytes of `range`, clamped to the blob, in one piece: only for short ranges.
+    pub async fn read(&self, range: Range<u64>) -> io::Result<Bytes> {
+        let end = range.end.min(self.size_bytes);
+        let (file, start) = (self.file.clone(), range.start.min(end));
+        tokio::task::spawn_blocking(move || read_at(&file, start, end - start))
+            .await
+            .map_err(io::Error::other)?
     }
 
     /// The bytes of `range`, clamped to the blob, read ahead by one piece.

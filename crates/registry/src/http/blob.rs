@@ -13,6 +13,9 @@ use super::range::{self, Wanted};
 use super::{DIGEST, bodiless, value};
 use crate::{ImageRepository, Registry};
 
+/// What is no longer than this is not streamed.
+const IN_ONE_PIECE_BYTES: u64 = 128 * 1024;
+
 /// `GET` and `HEAD` of a blob, whole or in part (OCI distribution-spec 1.1, "Pulling blobs").
 pub async fn get(
     registry: &Registry,
@@ -38,7 +41,15 @@ pub async fn get(
         }
     };
     let is_head = request.method == Method::HEAD;
-    let body = if is_head { Body::empty() } else { Body::from_stream(file.stream(part.clone())) };
+    let body = match part.end - part.start {
+        _ if is_head => Body::empty(),
+        // In one piece, it leaves in one packet with its headers.
+        0..=IN_ONE_PIECE_BYTES => {
+            let read = file.read(part.clone()).await;
+            Body::from(read.map_err(|error| Refusal::internal(&error))?)
+        }
+        _ => Body::from_stream(file.stream(part.clone())),
+    };
     let mut response = (status, body).into_response();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
