@@ -76,10 +76,16 @@ pub(crate) fn promotion(state: &State, id: PromotionId, now: Timestamp) -> Optio
         stage: stage(&promotion.state),
         proposed_by,
         since: since(promotion),
-        waits_for: waits(state, promotion, now).iter().map(Wait::to_string).collect(),
+        waits_for: waits(state, promotion, now).iter().map(clause).collect(),
         approved_by: promotion.approvals.iter().map(|approval| approval.by.clone()).collect(),
         problem: problem(state, promotion),
     })
+}
+
+/// What stands behind `waits for`.
+fn clause(wait: &Wait) -> String {
+    let text = wait.to_string();
+    text.strip_prefix("waits for ").unwrap_or(&text).to_owned()
 }
 
 fn stage(state: &PromotionState) -> PromotionStage {
