@@ -23,8 +23,12 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Prints an error with its causes, and says what it means to the shell: what a verb could not even begin is a usage error.
+/// Prints an error with its causes, and says what it means to the shell: what the server refused has failed, and what a
+/// verb could not even begin is a usage error.
 pub fn explain(error: &anyhow::Error) -> Exit {
     anstream::eprintln!("error: {error:#}");
-    Exit::Usage
+    match error.downcast_ref::<sluice_wire::ClientError>() {
+        Some(sluice_wire::ClientError::Refused { .. }) => Exit::Failed,
+        _ => Exit::Usage,
+    }
 }

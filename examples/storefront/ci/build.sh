@@ -9,12 +9,12 @@ if has_engine; then
     --build-arg "VERSION=$VERSION" --build-arg "COMMIT=$COMMIT" .
   docker save --output "images/$name.tar" "storefront/$name:build-$COMMIT"
 else
-  export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/storefront-target}"
+  export CARGO_TARGET_DIR=$TARGET_FOLDER
   cargo fmt --all --check
   cargo test --release --locked --target "$TARGET"
   cargo build --release --locked --target "$TARGET"
   case $name in api) port=8000 ;; web) port=8080 ;; esac
-  sluice image pack "$CARGO_TARGET_DIR/$TARGET/release/$name" --to "oci-archive:images/$name.tar:build-$COMMIT" \
+  sluice image pack "$TARGET_FOLDER/$TARGET/release/$name" --to "oci-archive:images/$name.tar:build-$COMMIT" \
     --entrypoint "/$name" --user 10001 --port "$port" \
     --env "VERSION=$VERSION" --env "COMMIT=$COMMIT" --env "PORT=$port" \
     --label "org.opencontainers.image.version=$VERSION" --label "org.opencontainers.image.revision=$COMMIT"

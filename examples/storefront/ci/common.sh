@@ -7,6 +7,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 COMMIT=$(git rev-parse HEAD)
 VERSION=${VERSION:-$(cat VERSION)-${COMMIT:0:7}}
 TARGET=$(uname -m)-unknown-linux-gnu
+# Beside cargo's own caches, so that the next build compiles only what has changed.
+TARGET_FOLDER=${CARGO_HOME:-$HOME/.cargo}/storefront-target
 
 # A client of Docker 23 or later without its buildx plugin cannot use BuildKit; a distribution's older one beside it can.
 if [ -x /usr/bin/docker ] && [[ $(docker --version 2>/dev/null) =~ \ (2[3-9]|[3-9][0-9])\. ]] && ! docker buildx version >/dev/null 2>&1; then

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # ci/test.sh: the unit tests on their own, with a report that a pipeline can keep.
 . "$(dirname "$0")/common.sh"
-export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/storefront-target}"
+export CARGO_TARGET_DIR=$TARGET_FOLDER
 mkdir -p results/unit
 status=0
 if has_engine; then

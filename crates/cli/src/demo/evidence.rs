@@ -26,7 +26,7 @@ pub async fn tested(
     let log = log(client, repository, run.run.number, &e2e).await?;
     let digests: Digests = log
         .lines()
-        .filter_map(|line| line.split_once("tested: ")?.1.split_once(' '))
+        .filter_map(|line| line.strip_prefix("tested: ")?.split_once(' '))
         .map(|(name, digest)| (name.to_owned(), digest.trim().to_owned()))
         .collect();
     ensure!(!digests.is_empty(), "the e2e job does not say what it tested");

@@ -35,6 +35,13 @@ impl Checkout {
         Ok(self.git(&["rev-parse", "HEAD"])?.trim().parse()?)
     }
 
+    /// What the sample's build calls itself: its VERSION file and the commit.
+    pub fn version(&self) -> anyhow::Result<String> {
+        let version = std::fs::read_to_string(self.path.join("VERSION"))?;
+        let commit = self.git(&["rev-parse", "HEAD"])?;
+        Ok(format!("{}-{}", version.trim(), commit.chars().take(7).collect::<String>()))
+    }
+
     pub fn set_remote(&self, url: &str) -> anyhow::Result<()> {
         self.git(&["remote", "add", "sluice", url]).map(drop)
     }

@@ -1,8 +1,8 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
-use sluice_model::{CommitSha, EnvironmentName, RepositoryName};
-use sluice_wire::{EnvironmentStatus, PromotionStage, RunDetail, RunState};
+use sluice_model::{CommitSha, EnvironmentName, InstanceId, JobId, RepositoryName};
+use sluice_wire::{EnvironmentStatus, RunDetail, RunState};
 
 use super::chaos::Keeper;
 use super::load::{Load, Seen};
@@ -177,30 +177,27 @@ impl<'a> Stage<'a> {
             run.run.state.as_str()
         );
         let deadline = Instant::now() + Duration::from_secs(30);
-        loop {
-            let production = self.production().await?;
-            let live = production.live.as_ref().map(|live| live.version.as_str());
-            let taken_back = production.last.iter().find(|last| last.stage == PromotionStage::RolledBack);
-            if let (Some(version), Some(last), true) = (live, taken_back, production.promotions.is_empty()) {
-                ensure!(version == before, "production went back to {version}, expected {before}");
-                self.say(format!(
-                    "{} was taken back: {}; {before} serves again",
-                    last.version,
-                    last.problem.as_deref().unwrap_or("no reason was given")
-                ));
-                let version = last.version.clone();
-                return Ok(Way {
-                    version,
-                    what: "broken version",
-                    seconds: self.room.clock.seconds() - begun,
-                    run,
-                });
-            }
-            if Instant::now() > deadline {
-                bail!("the broken version was not taken back: production is {production:?}");
-            }
+        while self.production().await?.live.is_none_or(|live| live.version != before) {
+            ensure!(
+                Instant::now() < deadline,
+                "the broken version was not taken back: {before} is not live again"
+            );
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
+        let client = &self.people.dana.client;
+        let job = InstanceId::new(JobId::new("deploy-production"), 0);
+        let log = evidence::log(client, &self.repository, run.run.number, &job).await?;
+        let last = log
+            .lines()
+            .rfind(|line| line.starts_with("production: "))
+            .context("the deployment says no end")?;
+        ensure!(last.contains("rolled back"), "the broken version was not taken back: {last}");
+        self.say(format!(
+            "taken back; {before} serves again ({})",
+            last.trim_start_matches("production: ✕ ")
+        ));
+        let version = self.checkout.version()?;
+        Ok(Way { version, what: "broken version", seconds: self.room.clock.seconds() - begun, run })
     }
 
     async fn production(&self) -> anyhow::Result<EnvironmentStatus> {

@@ -156,14 +156,8 @@ impl Screen {
                 let rest: Vec<_> = record.rest().into_iter().collect();
                 self.output(instance, &rest);
             }
-            JobEvent::Annotation { level, message, file, line, .. } => {
-                let place = file.as_deref().map_or(String::new(), |file| match line {
-                    Some(line) => format!("{file}:{line}: "),
-                    None => format!("{file}: "),
-                });
-                let level = format!("{level:?}").to_lowercase();
-                self.line(&format!("{DIM}{instance} |{DIM:#} {level}: {place}{message}"));
-            }
+            // The log has said it, as `##[error]…`.
+            JobEvent::Annotation { .. } => {}
             JobEvent::ArtifactStored { name, files, size_bytes } => {
                 self.note(instance, &format!("kept artifact `{name}`: {files} files, {size_bytes} bytes"));
             }
@@ -175,7 +169,7 @@ impl Screen {
 
     fn output(&self, instance: &InstanceId, lines: &[String]) {
         if !self.quiet {
-            for line in lines {
+            for line in lines.iter().filter_map(|line| dress(line)) {
                 self.line(&format!("{DIM}{instance} |{DIM:#} {line}"));
             }
         }
@@ -246,10 +240,24 @@ impl Screen {
                 plan.workflow,
                 step.name
             );
-            for line in &step.tail {
+            for line in step.tail.iter().filter_map(|line| dress(line)) {
                 anstream::println!("  {line}");
             }
         }
+    }
+}
+
+/// A line of a log as a terminal shows it: the marks of groups and annotations become looks.
+fn dress(line: &str) -> Option<std::borrow::Cow<'_, str>> {
+    let Some((mark, text)) = line.strip_prefix("##[").and_then(|rest| rest.split_once(']')) else {
+        return Some(line.into());
+    };
+    match mark {
+        "group" => Some(format!("{DIM}{text}{DIM:#}").into()),
+        "endgroup" => None,
+        "error" => Some(format!("{RED}error:{RED:#} {text}").into()),
+        "warning" | "notice" | "debug" => Some(format!("{DIM}{mark}:{DIM:#} {text}").into()),
+        _ => Some(line.into()),
     }
 }
 

@@ -1,5 +1,7 @@
 //! The binary as a person calls it.
 
+mod delivery;
 mod help;
 mod reading;
 mod repository;
+mod server;
