@@ -1,5 +1,7 @@
 //! How long it takes to read and check every workflow of a folder: `cargo run --release --example read_folder FOLDER`.
 
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "it measures: an edge of its own")]
+
 use std::path::PathBuf;
 use std::time::Instant;
 
