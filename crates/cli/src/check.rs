@@ -108,8 +108,10 @@ fn print(format: Format, diagnostics: &[Diagnostic], files: &sluice_pipelines::F
     if matches!(format, Format::Auto | Format::Full | Format::Lines) {
         let errors = diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).count();
         let others = diagnostics.len() - errors;
-        let files = files.len();
-        anstream::eprintln!("{files} files, {errors} errors, {others} warnings");
+        let counts = [(files.len(), "file"), (errors, "error"), (others, "warning")];
+        let counts =
+            counts.map(|(count, noun)| format!("{count} {noun}{}", if count == 1 { "" } else { "s" }));
+        anstream::eprintln!("{}", counts.join(", "));
     }
     Ok(())
 }

@@ -1,10 +1,13 @@
 use sluice_dialect_circleci::{self as circleci, Outcome, PipelineValues};
 use sluice_dialect_github as github;
 use sluice_model::{JobId, Trigger};
-use sluice_source::Diagnostic;
+use sluice_source::{Diagnostic, Severity};
 
 use crate::files::{FileKind, Files, kind};
 use crate::selection::{NotRun, Selection};
+
+/// Findings that let a stranger run code in a job.
+const WAYS_IN: [&str; 2] = ["github/script-injection", "circleci/untrusted-in-run"];
 
 /// The pipeline files of a repository, at one commit or in one working tree.
 #[derive(Debug, Clone, Copy)]
@@ -26,7 +29,8 @@ impl<'a> Pipelines<'a> {
             .any(|path| matches!(kind(path), Some(FileKind::GithubWorkflow | FileKind::CircleciConfig)))
     }
 
-    /// Everything that is wrong or dangerous in any of the files, whatever happens.
+    /// Everything that is wrong or dangerous in any of the files, whatever happens. A way in for strangers is an error
+    /// here, where somebody asks; it is no reason not to run what runs elsewhere.
     pub fn check(&self) -> Vec<Diagnostic> {
         let mut diagnostics = Vec::new();
         for (path, text) in self.files {
@@ -42,6 +46,11 @@ impl<'a> Pipelines<'a> {
                 // Read when a config names it.
                 Some(FileKind::Orb) | None => {}
             }
+        }
+        for diagnostic in
+            diagnostics.iter_mut().filter(|diagnostic| WAYS_IN.contains(&diagnostic.code.as_str()))
+        {
+            diagnostic.severity = Severity::Error;
         }
         diagnostics
     }

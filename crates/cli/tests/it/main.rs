@@ -3,5 +3,6 @@
 mod delivery;
 mod help;
 mod reading;
+mod readme;
 mod repository;
 mod server;

@@ -80,3 +80,14 @@ fn a_repository_without_pipelines_says_so() {
     assert!(Pipelines::new(&files).is_empty());
     assert!(Pipelines::new(&files).check().is_empty());
 }
+
+#[test]
+fn a_way_in_for_strangers_is_an_error_to_check_and_runs_all_the_same() {
+    let text = "on: push\njobs:\n  a:\n    runs-on: x\n    steps: [{ run: 'echo ${{ github.event.head_commit.message }}' }]\n";
+    let files: Files = [(".github/workflows/a.yml".to_owned(), text.to_owned())].into();
+    let found = Pipelines::new(&files).check();
+    assert!(found.iter().any(|finding| finding.is_error() && !finding.help.is_empty()), "{found:?}");
+    let selection = Pipelines::new(&files).select(&push("refs/heads/main"), 1, "main");
+    assert!(!selection.has_errors());
+    assert_eq!(selection.plans.len(), 1);
+}
