@@ -10,6 +10,10 @@ demo="$build curl:curl chromium:chromium"
 bench="$build nginx:nginx-light wrk:wrk"
 
 wanted=${!1}
+# Where an engine answers, the sample's base image is made of Debian packages.
+if [ "$1" = demo ] && command -v docker >/dev/null && docker version >/dev/null 2>&1; then
+  wanted="$wanted mmdebstrap:mmdebstrap"
+fi
 missing=()
 for pair in $wanted; do
   PATH=$PATH:/usr/sbin command -v "${pair%%:*}" >/dev/null || missing+=("${pair##*:}")
