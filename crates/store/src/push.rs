@@ -55,6 +55,21 @@ pub(crate) fn pushed_images(connection: &Connection, run: RunId) -> Result<Vec<P
     })
 }
 
+/// The repository that has an image.
+pub(crate) fn image_owner(
+    connection: &Connection,
+    image: &str,
+) -> Result<Option<RepositoryName>, StoreError> {
+    let sql = "SELECT repository FROM image_claims WHERE image = $1";
+    let found = query(connection, sql, &[image.into()], |row| parse("repository", row.get::<_, String>(0)?))?;
+    Ok(found.into_iter().next())
+}
+
+pub(crate) fn images_of(connection: &Connection, repository: &str) -> Result<Vec<String>, StoreError> {
+    let sql = "SELECT image FROM image_claims WHERE repository = $1 ORDER BY image";
+    query(connection, sql, &[repository.into()], |row| Ok(row.get(0)?))
+}
+
 fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(
     what: &'static str,
     text: String,

@@ -118,6 +118,12 @@ impl Store {
         self.read(move |connection| push::pushed_images(connection, run)).await
     }
 
+    /// The repository that claimed an image first and still does.
+    pub async fn image_owner(&self, image: &str) -> Result<Option<RepositoryName>, StoreError> {
+        let image = image.to_owned();
+        self.read(move |connection| push::image_owner(connection, &image)).await
+    }
+
     pub async fn runs(&self, filter: RunFilter) -> Result<Vec<RunRow>, StoreError> {
         self.read(move |connection| run::runs(connection, &filter)).await
     }

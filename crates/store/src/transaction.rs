@@ -2,6 +2,7 @@ use rusqlite::Connection;
 use sluice_model::{CommitSha, InstanceId, RepositoryName, RunId, Timestamp, UserName};
 
 use crate::event::{self, EffectKey, StoredEffect};
+use crate::push;
 use crate::value::{Value, execute, query};
 use crate::{PushedImage, RunRow, StoreError, Token, TokenKind, User};
 
@@ -78,7 +79,14 @@ pub enum Write {
         run: RunId,
         instance: InstanceId,
     },
+    /// No job runs any more: the tokens of all of them.
+    RemoveAllJobTokens,
     RecordPush(PushedImage),
+    /// The repository asks for these images and for no others: those that nobody has become its own.
+    ClaimImages {
+        repository: RepositoryName,
+        images: Vec<String>,
+    },
     Acknowledge(EffectKey),
 }
 
@@ -180,6 +188,8 @@ fn apply_write(connection: &Connection, write: &Write) -> Result<(), StoreError>
             "DELETE FROM tokens WHERE run = $1 AND instance = $2",
             vec![run.0.into(), (&instance.to_string()).into()],
         ),
+        Write::RemoveAllJobTokens => ("DELETE FROM tokens WHERE run IS NOT NULL", Vec::new()),
+        Write::ClaimImages { repository, images } => return claim_images(connection, repository, images),
         Write::RecordPush(image) => (
             "INSERT INTO pushed_images (run, instance, attempt, image, reference, digest, at_ms)
              VALUES ($1, $2, $3, $4, $5, $6, $7)",
@@ -199,6 +209,23 @@ fn apply_write(connection: &Connection, write: &Write) -> Result<(), StoreError>
         ),
     };
     execute(connection, sql, &values)?;
+    Ok(())
+}
+
+fn claim_images(
+    connection: &Connection,
+    repository: &RepositoryName,
+    images: &[String],
+) -> Result<(), StoreError> {
+    for held in push::images_of(connection, repository.as_str())? {
+        if !images.contains(&held) {
+            execute(connection, "DELETE FROM image_claims WHERE image = $1", &[(&held).into()])?;
+        }
+    }
+    for image in images {
+        let sql = "INSERT INTO image_claims (image, repository) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+        execute(connection, sql, &[image.into(), repository.as_str().into()])?;
+    }
     Ok(())
 }
 

@@ -134,3 +134,35 @@ fn token(text: &str, kind: TokenKind, owner: &UserName) -> Token {
         expires: None,
     }
 }
+
+#[tokio::test]
+async fn an_image_is_the_first_ones_until_it_is_let_go() {
+    let (_folder, store) = open();
+    let claim = |repository: &str, images: &[&str]| Write::ClaimImages {
+        repository: repository.parse().unwrap(),
+        images: images.iter().map(|image| (*image).to_owned()).collect(),
+    };
+    store.write(claim("acme/shop", &["shop/app", "shop/api"])).await.unwrap();
+    store.write(claim("evil/shop", &["shop/app", "shop/web"])).await.unwrap();
+    let owner = async |image: &str| store.image_owner(image).await.unwrap().map(|name| name.to_string());
+    assert_eq!(owner("shop/app").await.as_deref(), Some("acme/shop"));
+    assert_eq!(owner("shop/web").await.as_deref(), Some("evil/shop"));
+    assert_eq!(owner("shop/none").await, None);
+    store.write(claim("acme/shop", &["shop/api"])).await.unwrap();
+    assert_eq!(owner("shop/app").await, None);
+    assert_eq!(owner("shop/api").await.as_deref(), Some("acme/shop"));
+}
+
+#[tokio::test]
+async fn the_tokens_of_all_jobs_go_at_once_and_those_of_people_stay() {
+    let (_folder, store) = open();
+    let job = TokenKind::Job { run: RunId(1), instance: InstanceId::new(JobId::new("a"), 0), attempt: 1 };
+    for (hash, kind) in [("person", TokenKind::Personal), ("job", job)] {
+        let (owner, label) = (UserName::new("ann"), String::new());
+        let token = Token { hash: hash.to_owned(), kind, owner, label, created: NOW, expires: None };
+        store.write(Write::AddToken(token)).await.unwrap();
+    }
+    store.write(Write::RemoveAllJobTokens).await.unwrap();
+    assert!(store.token("person").await.unwrap().is_some());
+    assert!(store.token("job").await.unwrap().is_none());
+}
