@@ -77,7 +77,11 @@ fn problem(
 ) -> VariableProblem {
     let name = &variable.name;
     let next = match variable.secret {
-        true => format!("set it with `sluice secrets set {name} --environment {}`", environment.name),
+        true => format!(
+            "this server keeps no secrets yet: in sluice.yaml give `services.{}.env.{name}` `required: false`, or drop \
+             `secret: true` and set `environments.{}.env.{name}`",
+            service.name, environment.name
+        ),
         false => format!("set `environments.{}.env.{name}` in sluice.yaml", environment.name),
     };
     VariableProblem {

@@ -146,7 +146,9 @@ fn check_value(
     for variable in same {
         if variable.secret {
             let message = format!("`{place}.{name}` is declared secret and cannot stand in a file");
-            let help = Some(format!("set it with `sluice secrets set {name}`"));
+            let help = Some(format!(
+                "this server keeps no secrets yet: drop `secret: true` of `{name}` if the value may be read here"
+            ));
             reader.error_with_help(&entry.key, "secret-in-file", message, help);
         } else if !takes(variable, value) {
             let seen: String = value.chars().take(80).collect();

@@ -92,7 +92,7 @@ pub(crate) const VARIABLE_KEYS: &[Key] = &[
         "secret",
         Form::Bool,
         "false",
-        "The value is a secret of the environment (`sluice secrets`), and never shown.",
+        "The value is a secret of the environment, and never shown. No secrets are kept yet: a required one refuses the rollout.",
     ),
     key("required", Form::Bool, "true", "There has to be a value."),
 ];

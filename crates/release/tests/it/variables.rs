@@ -42,8 +42,9 @@ fn what_is_missing_or_wrong_is_told_without_a_secret() {
     assert_eq!(
         told(None),
         [
-            "api in uat: DATABASE_URL is missing; expected a URL that begins with postgres://; set it with \
-             `sluice secrets set DATABASE_URL --environment uat`",
+            "api in uat: DATABASE_URL is missing; expected a URL that begins with postgres://; this server keeps no \
+             secrets yet: in sluice.yaml give `services.api.env.DATABASE_URL` `required: false`, or drop `secret: true` \
+             and set `environments.uat.env.DATABASE_URL`",
             "api in uat: SIZE is missing; expected a whole number; set `environments.uat.env.SIZE` in sluice.yaml",
         ]
     );
