@@ -116,6 +116,11 @@ impl Runner {
         Depot::folder_of_run(&self.depot_folder(), run).join("artifacts")
     }
 
+    /// Where the files of one of a run's artifacts are. The folder is there when there are any.
+    pub fn artifact_folder(&self, run: RunId, name: &str) -> PathBuf {
+        Depot::artifact_of_run(&self.depot_folder(), run, name)
+    }
+
     /// Removes the workspace layers and artifacts of a run that nobody will ask for again. Caches stay.
     pub fn forget(&self, run: RunId) -> Result<(), RunnerError> {
         let folder = Depot::folder_of_run(&self.depot_folder(), run);

@@ -5,6 +5,7 @@
 //! [`paths`] makes every address, so that a link and a route cannot drift apart. [`asset`] serves the stylesheet and the scripts,
 //! and [`CONTENT_SECURITY_POLICY`] is what the pages keep to.
 
+mod artifact;
 mod assets;
 mod board;
 mod failure;
@@ -25,6 +26,7 @@ mod sign_in;
 mod status;
 mod time;
 
+pub use artifact::{ArtifactFile, ArtifactPage};
 pub use assets::{Asset, asset, asset_path, assets};
 pub use board::{
     BoardPage, Change, ChangedCommit, ChangedImage, Column, Failed, Live, Next, Promotion, PromotionStage,

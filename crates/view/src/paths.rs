@@ -96,6 +96,17 @@ pub fn log_raw(repository: &RepositoryName, number: u64, instance: &InstanceId) 
     format!("{}/log.txt", job(repository, number, instance))
 }
 
+/// `GET`: a page with the files of an artifact.
+pub fn artifact(repository: &RepositoryName, number: u64, name: &str) -> String {
+    format!("{}/artifacts/{}", run(repository, number), segment(name))
+}
+
+/// `GET`: one file of an artifact, a download. `path` is relative to the artifact, with `/`.
+pub fn artifact_file(repository: &RepositoryName, number: u64, name: &str, path: &str) -> String {
+    let path: Vec<String> = path.split('/').map(segment).collect();
+    format!("{}/{}", artifact(repository, number, name), path.join("/"))
+}
+
 pub fn board(name: &RepositoryName) -> String {
     format!("{}/board", repository(name))
 }

@@ -61,6 +61,11 @@ impl Depot {
         root.join("runs").join(run.to_string())
     }
 
+    /// The folder of one of a run's artifacts; it may not be there.
+    pub fn artifact_of_run(root: &Path, run: RunId, name: &str) -> PathBuf {
+        Self::folder_of_run(root, run).join("artifacts").join(safe_name(name))
+    }
+
     /// Adds a layer to the run's workspace: what the patterns match below `root`.
     pub async fn persist(
         &self,
