@@ -1,19 +1,22 @@
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
 use sluice_engine::{self as engine, Command, Refused, assignment};
 use sluice_model::{AgentId, InstanceId, RepositoryName, RunId, Timestamp};
-use sluice_runner::Runner;
+use sluice_runner::{Runner, SET_UP};
 use sluice_store::StoreError;
 use sluice_wire::{
-    JobEvent, JobOrder, JobReport, NeedResult, RegistryAccess, Secret, ServerAccess, SourceTree,
+    JobEvent, JobOrder, JobReport, NeedResult, RegistryAccess, Secret, ServerAccess, SourceTree, Stream,
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::clock::now;
 use crate::log::{LogKey, LogWriter, Logs};
+use crate::missing::Missing;
 use crate::runs::{RunError, Runs};
 
 /// What a job gets from where it runs: its tree, its secrets, its way to the server and the registry.
@@ -139,6 +142,11 @@ impl Agent {
         }
     }
 
+    /// Where the files of one of a run's artifacts are.
+    pub(crate) fn artifact_folder(&self, run: RunId, name: &str) -> PathBuf {
+        self.inner.runner.artifact_folder(run, name)
+    }
+
     /// Stops all jobs and waits for them, without a report: whoever starts next runs them again.
     pub(crate) async fn stop(&self) {
         self.inner.slots.close();
@@ -204,6 +212,11 @@ impl Agent {
         cancel: CancellationToken,
     ) -> JobReport {
         let (events, receiver) = mpsc::channel(256);
+        if let Some(text) = missing(&order) {
+            let (step, stream) = (SET_UP, Stream::Runner);
+            // The channel is new: it is open, and has room.
+            let _ = events.try_send(JobEvent::Output { step, stream, text, at: now() });
+        }
         let repository = order.trigger.repository.clone();
         let writing = write_log(log, receiver, self.inner.host.as_ref(), &repository, key);
         let (report, ()) = tokio::join!(self.inner.runner.run(order, events, cancel), writing);
@@ -276,6 +289,13 @@ fn order(
         server,
         allow_host_docker,
     })
+}
+
+/// What the job reads and nobody has.
+fn missing(order: &JobOrder) -> Option<String> {
+    let secrets: Vec<&str> = order.secrets.keys().map(String::as_str).collect();
+    let vars: Vec<&str> = order.vars.keys().map(String::as_str).collect();
+    Missing::of(&order.job, &secrets, &vars).warning().map(|warning| format!("{warning}\n"))
 }
 
 /// Writes what comes, as much at once as there is.

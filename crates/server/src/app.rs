@@ -12,6 +12,7 @@ use crate::agent::Agent;
 use crate::change::Changes;
 use crate::deliveries::Deliveries;
 use crate::gates;
+use crate::image_claims::ImageClaims;
 use crate::log::Logs;
 use crate::options::Options;
 use crate::record::RunRecord;
@@ -32,6 +33,7 @@ pub(crate) struct App {
     pub(crate) repositories: Repositories,
     pub(crate) runs: Arc<Runs>,
     pub(crate) deliveries: Arc<Deliveries>,
+    pub(crate) claims: ImageClaims,
     pub(crate) logs: Logs,
     pub(crate) agent: Agent,
     pub(crate) registry: Arc<Registry>,

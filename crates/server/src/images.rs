@@ -16,6 +16,7 @@ use sluice_store::{Access as Right, PushedImage, Store, StoreError, Write};
 use subtle::ConstantTimeEq as _;
 
 use crate::accounts::{Accounts, Shown};
+use crate::image_claims::ImageClaims;
 use crate::log::LogKey;
 
 /// The account that rollouts pull with: it exists in memory only, and may only pull.
@@ -38,6 +39,7 @@ impl Puller {
 /// Asks the accounts on behalf of the registry.
 pub(crate) struct RegistryAccess {
     pub(crate) accounts: Accounts,
+    pub(crate) claims: ImageClaims,
     pub(crate) puller: Arc<Puller>,
 }
 
@@ -45,6 +47,8 @@ pub(crate) struct RegistryAccess {
 struct Client {
     by: Pusher,
     right: Right,
+    /// The run whose job it is.
+    run: Option<RunId>,
 }
 
 impl Access for RegistryAccess {
@@ -55,9 +59,8 @@ impl Access for RegistryAccess {
     ) -> BoxFuture<'a, Verdict> {
         Box::pin(async move {
             let Some(credentials) = credentials else { return Verdict::Unauthorized };
-            match self.client(credentials).await {
-                Ok(Some(client)) => verdict(client, request),
-                Ok(None) => Verdict::Unauthorized,
+            match self.verdict(credentials, request).await {
+                Ok(verdict) => verdict,
                 Err(error) => {
                     tracing::error!(%error, "the registry could not look an account up");
                     Verdict::Denied { reason: "the server could not look this account up".to_owned() }
@@ -68,10 +71,30 @@ impl Access for RegistryAccess {
 }
 
 impl RegistryAccess {
+    async fn verdict(
+        &self,
+        credentials: &Credentials,
+        request: &AccessRequest,
+    ) -> Result<Verdict, StoreError> {
+        let Some(client) = self.client(credentials).await? else { return Ok(Verdict::Unauthorized) };
+        if let (Some(run), AccessRequest::Repository { repository: image, action: Action::Push }) =
+            (client.run, request)
+        {
+            let refusal = match self.claims.store.run(run).await? {
+                Some(row) => self.claims.refusal(&row.repository, image).await?,
+                None => Some("the job's run is not there any more".to_owned()),
+            };
+            if let Some(reason) = refusal {
+                return Ok(Verdict::Denied { reason });
+            }
+        }
+        Ok(verdict(client, request))
+    }
+
     async fn client(&self, credentials: &Credentials) -> Result<Option<Client>, StoreError> {
         let (secret, shown) = match credentials {
             Credentials::Basic { username, password } if self.puller.is(username, password) => {
-                return Ok(Some(Client { by: Pusher::new(PULLER), right: Right::Read }));
+                return Ok(Some(Client { by: Pusher::new(PULLER), right: Right::Read, run: None }));
             }
             Credentials::Basic { username, password } => {
                 let (username, password) = (username.clone(), password.clone());
@@ -80,13 +103,14 @@ impl RegistryAccess {
             Credentials::Bearer { token } => (token.clone(), Shown::Bearer(token.clone())),
         };
         if let Some((key, _)) = self.accounts.registry_job(&secret).await? {
-            return Ok(Some(Client { by: pusher(&key), right: Right::Write }));
+            return Ok(Some(Client { by: pusher(&key), right: Right::Write, run: Some(key.run) }));
         }
         let actor = self.accounts.authenticate(&shown).await?;
         // A job pushes with its registry credential only, so that what it pushes is tied to it.
         Ok(actor.map(|actor| Client {
             by: Pusher::new(format!("user {}", actor.name)),
             right: if actor.job.is_some() { Right::Read } else { actor.access },
+            run: None,
         }))
     }
 }
@@ -209,7 +233,7 @@ mod tests {
 
     #[test]
     fn rollouts_may_pull_and_nothing_else() {
-        let client = || Client { by: Pusher::new(PULLER), right: Right::Read };
+        let client = || Client { by: Pusher::new(PULLER), right: Right::Read, run: None };
         let ask = |action| AccessRequest::Repository { repository: "a/b".parse().unwrap(), action };
         assert!(matches!(verdict(client(), &ask(Action::Pull)), Verdict::Allowed { .. }));
         for action in [Action::Push, Action::Delete] {

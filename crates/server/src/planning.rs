@@ -1,27 +1,29 @@
 //! From a trigger to runs: the pipeline files at its commit, through the dialects, to the machine of runs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use sluice_dialect_circleci as circleci;
-use sluice_dialect_github as github;
 use sluice_engine::Create;
+use sluice_forge::ForgeError;
 use sluice_model::{RunId, Trigger};
+use sluice_pipelines::{Files, NotRun, Pipelines, Selection, kind};
 use sluice_plan::{Plan, Value};
-use sluice_source::Diagnostic;
+use sluice_source::{Diagnostic, Location};
 use sluice_store::{RunRow, StoreError, Write};
 use sluice_wire::{RunState, RunSummary};
 
 use crate::app::{App, Counters};
 use crate::change::Change;
 use crate::clock::now;
+use crate::missing::Missing;
 use crate::performer::is_repeat;
 use crate::policy;
 use crate::record::RunRecord;
 use crate::refusal::Refusal;
 
-const WORKFLOWS: &str = ".github/workflows";
-const CIRCLECI: &str = ".circleci/config.yml";
-const ORBS: &str = ".sluice/orbs";
+/// The folders in which [`kind`] looks.
+const FOLDERS: [&str; 3] = [".github/workflows", ".circleci", ".sluice/orbs"];
+/// The most workflows that do not run whose reasons whoever pushed is told.
+const MAX_REASONS: usize = 10;
 
 /// What one workflow of a commit comes to.
 struct Planned {
@@ -29,6 +31,12 @@ struct Planned {
     workflow: String,
     /// The plan, or why there is none.
     plan: Result<Box<Plan>, Vec<Diagnostic>>,
+}
+
+/// What a commit's files come to for a trigger.
+struct Outcome {
+    planned: Vec<Planned>,
+    not_run: Vec<NotRun>,
 }
 
 /// Begins the runs that a trigger asks for, each once however often this is called with the same `cause`. Gives the
@@ -44,7 +52,11 @@ pub(crate) async fn plan(app: &App, cause: &str, trigger: &Trigger) -> Result<Ve
         .into_iter()
         .map(|row| (row.cause.clone(), row))
         .collect();
-    for (index, planned) in workflows(app, trigger).await?.into_iter().enumerate() {
+    let Outcome { planned, not_run } = workflows(app, trigger).await?;
+    if planned.is_empty() {
+        words.extend(why_nothing_runs(&not_run));
+    }
+    for (index, planned) in planned.into_iter().enumerate() {
         let cause = format!("{cause}/{index}");
         let number = match known.get(&cause) {
             Some(row) => row.number,
@@ -59,7 +71,15 @@ pub(crate) async fn plan(app: &App, cause: &str, trigger: &Trigger) -> Result<Ve
 fn line(app: &App, trigger: &Trigger, number: u64, planned: &Planned) -> String {
     let url = app.run_url(&trigger.repository, number);
     match &planned.plan {
-        Ok(_) => format!("Run {number} ({}): {url}", planned.workflow),
+        Ok(plan) => {
+            let missing = plan.jobs.iter().flat_map(|job| Missing::of(job, &[], &[]).names());
+            let missing: BTreeSet<String> = missing.collect();
+            let warning = match missing.is_empty() {
+                true => String::new(),
+                false => format!("\nRun {number} uses {}, which this server has no value for", join(missing)),
+            };
+            format!("Run {number} ({}): {url}{warning}", planned.workflow)
+        }
         Err(diagnostics) => {
             let first = diagnostics.first().map(ToString::to_string).unwrap_or_default();
             format!("Run {number} failed, {} has errors: {url}\n{first}", planned.file)
@@ -138,80 +158,76 @@ async fn broken(
     Ok(())
 }
 
-/// All workflows of the commit that run for the trigger, or would if their file had no error; in a fixed order.
-async fn workflows(app: &App, trigger: &Trigger) -> Result<Vec<Planned>, Refusal> {
-    let (repository, sha) = (&trigger.repository, &trigger.sha);
-    let mut texts: BTreeMap<String, String> = BTreeMap::new();
-    let mut paths = app.forge.files_in(repository, sha, WORKFLOWS).await?;
-    paths.retain(|path| path.ends_with(".yml") || path.ends_with(".yaml"));
-    let workflow_paths = paths.clone();
-    paths.extend(app.forge.files_under(repository, sha, ORBS).await?);
-    paths.push(CIRCLECI.to_owned());
-    for path in paths {
-        if let Some(bytes) = app.forge.file(repository, sha, &path).await? {
-            texts.insert(path, String::from_utf8_lossy(&bytes).into_owned());
-        }
-    }
-    let mut found = Vec::new();
-    for path in &workflow_paths {
-        if let Some(text) = texts.get(path) {
-            found.extend(of_github(path, text, &texts, trigger));
-        }
-    }
-    if let Some(text) = texts.get(CIRCLECI) {
-        let default = app.forge.default_branch(repository).await?;
-        let default = default.as_ref().and_then(|branch| branch.name.strip_prefix("refs/heads/"));
-        let number = app.store.next(&format!("pipeline of {repository}")).await?;
-        let values = circleci::PipelineValues::of_trigger(trigger, number, default.unwrap_or("main"));
-        found.extend(of_circleci(text, &texts, trigger, &values));
-    }
-    found.iter_mut().for_each(refuse_unsupported);
-    Ok(found)
+/// All workflows of the commit that run for the trigger, then one for each file that is broken; in a fixed order.
+async fn workflows(app: &App, trigger: &Trigger) -> Result<Outcome, Refusal> {
+    let repository = &trigger.repository;
+    let (files, too_large) = files(app, trigger).await?;
+    let default = app.forge.default_branch(repository).await?;
+    let default = default.as_ref().and_then(|branch| branch.name.strip_prefix("refs/heads/"));
+    let number = app.store.next(&format!("pipeline of {repository}")).await?;
+    let Selection { plans, not_run, diagnostics } =
+        Pipelines::new(&files).select(trigger, number, default.unwrap_or("main"));
+    let mut planned: Vec<Planned> = plans.into_iter().map(of_plan).collect();
+    planned.extend(broken_files(diagnostics.into_iter().chain(too_large)));
+    Ok(Outcome { planned, not_run })
 }
 
-fn of_github(path: &str, text: &str, texts: &BTreeMap<String, String>, trigger: &Trigger) -> Option<Planned> {
-    let planned =
-        |workflow: &str, plan| Planned { file: path.to_owned(), workflow: workflow.to_owned(), plan };
-    let read = github::read(path, text, &|wanted| texts.get(wanted).cloned());
-    let Some(workflow) = read.workflow else {
-        return Some(planned(path, Err(errors(read.diagnostics))));
-    };
-    match workflow.select(trigger) {
-        github::Selection::NotSelected { .. } => None,
-        github::Selection::Selected => Some(planned(workflow.name(), workflow.plan().map(Box::new))),
+/// The files that pipelines are made of, and one error for each that is too large to be read.
+async fn files(app: &App, trigger: &Trigger) -> Result<(Files, Vec<Diagnostic>), Refusal> {
+    let (mut files, mut too_large) = (Files::new(), Vec::new());
+    for folder in FOLDERS {
+        let mut paths = app.forge.files_under(&trigger.repository, &trigger.sha, folder).await?;
+        paths.retain(|path| kind(path).is_some());
+        for path in paths {
+            match app.forge.file(&trigger.repository, &trigger.sha, &path).await {
+                Ok(Some(bytes)) => drop(files.insert(path, String::from_utf8_lossy(&bytes).into_owned())),
+                Ok(None) => {}
+                Err(error @ ForgeError::FileTooLarge { .. }) => {
+                    let at = Location { path, line: 1, column: 1 };
+                    too_large.push(Diagnostic::error("pipelines/file-too-large", at, 0, error.to_string()));
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
     }
-}
-
-fn of_circleci(
-    text: &str,
-    texts: &BTreeMap<String, String>,
-    trigger: &Trigger,
-    values: &circleci::PipelineValues,
-) -> Vec<Planned> {
-    let planned =
-        |workflow: &str, plan| Planned { file: CIRCLECI.to_owned(), workflow: workflow.to_owned(), plan };
-    let read = circleci::read(CIRCLECI, text, &|wanted| texts.get(wanted).cloned(), values);
-    let Some(config) = read.config else { return vec![planned(CIRCLECI, Err(errors(read.diagnostics)))] };
-    let selections = config.select(trigger);
-    let outcome = |selection: circleci::Selection| match selection.outcome {
-        circleci::Outcome::Runs(plan) => Some(planned(&selection.workflow, Ok(plan))),
-        circleci::Outcome::Refused(diagnostics) => Some(planned(&selection.workflow, Err(diagnostics))),
-        circleci::Outcome::DoesNotRun(_) => None,
-    };
-    selections.into_iter().filter_map(outcome).collect()
+    Ok((files, too_large))
 }
 
 /// What the machine or the runner cannot do is refused before anything runs.
-fn refuse_unsupported(planned: &mut Planned) {
-    let Ok(plan) = &planned.plan else { return };
-    let mut found = sluice_engine::unsupported(plan);
-    found.extend(sluice_runner::unsupported(plan));
-    let found = errors(found);
-    if !found.is_empty() {
-        planned.plan = Err(found);
-    }
+fn of_plan(plan: Plan) -> Planned {
+    let mut found = sluice_engine::unsupported(&plan);
+    found.extend(sluice_runner::unsupported(&plan));
+    found.retain(Diagnostic::is_error);
+    let (file, workflow) = (plan.file.clone(), plan.workflow.clone());
+    let plan = if found.is_empty() { Ok(Box::new(plan)) } else { Err(found) };
+    Planned { file, workflow, plan }
 }
 
-fn errors(diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
-    diagnostics.into_iter().filter(Diagnostic::is_error).collect()
+/// One for each file with an error, so that a broken one holds up none of the others.
+fn broken_files(diagnostics: impl Iterator<Item = Diagnostic>) -> impl Iterator<Item = Planned> {
+    let mut by_file: BTreeMap<String, Vec<Diagnostic>> = BTreeMap::new();
+    for diagnostic in diagnostics.filter(Diagnostic::is_error) {
+        let found = by_file.entry(diagnostic.location.path.clone()).or_default();
+        // A file that others call is read once for each of them.
+        if !found.contains(&diagnostic) {
+            found.push(diagnostic);
+        }
+    }
+    by_file.into_iter().map(|(file, found)| Planned { workflow: file.clone(), file, plan: Err(found) })
+}
+
+fn why_nothing_runs(not_run: &[NotRun]) -> Vec<String> {
+    if not_run.is_empty() {
+        return vec!["Nothing runs: the commit has no pipeline file".to_owned()];
+    }
+    let mut words: Vec<String> =
+        not_run.iter().take(MAX_REASONS).map(|reason| format!("Does not run: {reason}")).collect();
+    if not_run.len() > MAX_REASONS {
+        words.push(format!("and {} more", not_run.len() - MAX_REASONS));
+    }
+    words
+}
+
+fn join(names: BTreeSet<String>) -> String {
+    names.into_iter().collect::<Vec<_>>().join(", ")
 }

@@ -30,9 +30,10 @@ pub(crate) async fn refresh(app: &App, repository: &RepositoryName) -> Result<Ve
         None => Ok(Vec::new()),
         Some(Err(problems)) => Ok(problems),
         Some(Ok(config)) => {
+            let problems = app.claims.claim(repository, &config).await?;
             let command = release::Command::ChangePolicy { config: Box::new(config) };
             app.deliveries.command(repository, command).await?;
-            Ok(Vec::new())
+            Ok(problems)
         }
     }
 }

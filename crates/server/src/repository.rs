@@ -39,10 +39,19 @@ pub(crate) enum RepositoryEffect {
 }
 
 /// A push that moves more refs than this starts runs for the first of them only, and says so.
-const MAX_TRIGGERS: usize = 50;
+pub(crate) const MAX_TRIGGERS: usize = 50;
 
 /// What planning a trigger gave, as lines for whoever pushed.
 pub(crate) type Words = Vec<String>;
+
+/// What follows a push.
+#[derive(Default)]
+pub(crate) struct Followed {
+    /// One for each trigger: what planning it gave.
+    pub(crate) planned: Vec<oneshot::Receiver<Words>>,
+    /// Refs that moved and start nothing, for the push moved too many.
+    pub(crate) left_out: usize,
+}
 
 /// The repositories: what was pushed, and what follows from it exactly once.
 pub(crate) struct Repositories {
@@ -92,7 +101,7 @@ impl Repositories {
         &self,
         repository: &RepositoryName,
         by: &UserName,
-    ) -> Result<Vec<oneshot::Receiver<Words>>, PushError> {
+    ) -> Result<Followed, PushError> {
         let lock = self.lock(repository);
         let _held = lock.lock().await;
         self.forge.settle_default_branch(repository).await?;
@@ -120,20 +129,19 @@ impl Repositories {
         }
     }
 
-    async fn reconcile(
-        &self,
-        repository: &RepositoryName,
-        by: &UserName,
-    ) -> Result<Vec<oneshot::Receiver<Words>>, PushError> {
+    async fn reconcile(&self, repository: &RepositoryName, by: &UserName) -> Result<Followed, PushError> {
         let at = now();
         let seen: BTreeMap<String, CommitSha> =
             self.store.refs_seen(repository).await?.into_iter().map(|r| (r.name, r.sha)).collect();
         let refs: BTreeMap<String, CommitSha> =
             self.forge.refs(repository).await?.into_iter().map(|r| (r.name, r.sha)).collect();
         let (mut events, mut effects, mut writes) = (Vec::new(), Vec::new(), Vec::new());
+        let mut left_out = 0;
         for (name, sha) in refs.iter().filter(|(name, sha)| seen.get(*name) != Some(sha)) {
             let trigger = self.trigger(repository, name, sha, seen.get(name), by).await?;
-            if effects.len() < MAX_TRIGGERS {
+            if effects.len() == MAX_TRIGGERS {
+                left_out += 1;
+            } else {
                 effects.push((events.len(), RepositoryEffect::Plan { trigger: Box::new(trigger.clone()) }));
             }
             events.push(RepositoryEvent::RefMoved { at, trigger: Box::new(trigger) });
@@ -145,20 +153,20 @@ impl Repositories {
             writes.push(Write::ForgetRef { repository: repository.clone(), name: name.clone() });
         }
         if events.is_empty() {
-            return Ok(Vec::new());
+            return Ok(Followed::default());
         }
         let stored = self.append(repository, &events, &effects, writes).await?;
-        let mut receivers = Vec::new();
+        let mut planned = Vec::new();
         for effect in stored {
             let (sender, receiver) = oneshot::channel();
             let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
             waiting.insert(effect.key.to_string(), sender);
             drop(waiting);
-            receivers.push(receiver);
+            planned.push(receiver);
             // The courier has gone only when the server ends; the outbox still has the effect.
             let _ = self.effects.send(effect);
         }
-        Ok(receivers)
+        Ok(Followed { planned, left_out })
     }
 
     async fn trigger(

@@ -64,6 +64,9 @@ impl Rollouts {
         else {
             return Ok(());
         };
+        for note in without_secrets(&rollout) {
+            app.deliveries.say(repository, promotion, note);
+        }
         let outcome = match self.spec(repository, &rollout) {
             Ok(spec) => self.carry_out(app, repository, promotion, &spec).await,
             Err(problems) => Err(Ended::Failed(problems)),
@@ -237,7 +240,7 @@ impl Rollouts {
 
     fn spec(&self, repository: &RepositoryName, rollout: &Rollout) -> Result<RolloutSpec, String> {
         let Rollout { promotion, environment, version, commit, images, settings, .. } = rollout;
-        // There are no secrets yet; a variable that needs one was refused before anything started.
+        // No secrets are kept yet: a variable that needs one refuses the rollout here, before anything starts.
         let secrets = BTreeMap::new();
         let (mut services, mut problems) = (Vec::new(), Vec::new());
         for service in &settings.services {
@@ -284,6 +287,22 @@ impl Rollouts {
             limits: RolloutLimits { verify_for_ms: 0, ..RolloutLimits::default() },
         })
     }
+}
+
+/// The variables that nothing is set for because no secrets are kept: services start without these.
+fn without_secrets(rollout: &Rollout) -> Vec<String> {
+    let environment = &rollout.settings.environment.name;
+    let note = |service: &release::Service, variable: &release::Variable| {
+        let (service, name) = (&service.name, &variable.name);
+        format!(
+            "{service} in {environment} starts without {name}: it is a secret, and this server keeps none yet"
+        )
+    };
+    let of = |service: &release::Service| -> Vec<String> {
+        let missing = service.env.iter().filter(|variable| variable.secret && !variable.required);
+        missing.map(|variable| note(service, variable)).collect()
+    };
+    rollout.settings.services.iter().flat_map(of).collect()
 }
 
 /// How a rollout did not come through.

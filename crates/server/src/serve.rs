@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use axum::serve::ListenerExt as _;
 use futures_util::future::BoxFuture;
 use rustix::fs::{FlockOperation, flock};
 use sluice_deploy::{Deployer, DeployerOptions, Target};
@@ -15,7 +16,7 @@ use sluice_forge::{Forge, Limits};
 use sluice_model::{RepositoryName, RunId};
 use sluice_registry::Registry;
 use sluice_runner::{ExecutorChoice, Runner, RunnerConfig};
-use sluice_store::{RunFilter, Store, StoreError, StoredEffect};
+use sluice_store::{RunFilter, Store, StoreError, StoredEffect, Write};
 use sluice_wire::{JobEvent, RegistryAccess as JobRegistry, Secret, ServerAccess, SourceTree};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -29,6 +30,7 @@ use crate::clock::now;
 use crate::courier::Courier;
 use crate::deliveries::Deliveries;
 use crate::http;
+use crate::image_claims::ImageClaims;
 use crate::images::{Puller, RegistryAccess, RegistryEvents, RegistryImages};
 use crate::log::{LogKey, Logs};
 use crate::options::Options;
@@ -39,6 +41,10 @@ use crate::runs::Runs;
 
 /// How long requests under way may take when the server ends.
 const END_WITHIN: Duration = Duration::from_secs(5);
+
+const SWEEP_EVERY: Duration = Duration::from_secs(3600);
+/// A blob that is younger may belong to a push under way, whose manifest comes last.
+const SWEEP_AGE: Duration = Duration::from_secs(24 * 3600);
 
 /// A server that has begun: it listens, and what an earlier process left undone goes on.
 pub struct Server {
@@ -94,6 +100,8 @@ impl Server {
         let Self { app, listener, courier, .. } = self;
         let stopping = app.stopping.clone();
         let router = http::router(app.clone());
+        // Small answers leave at once. Where this cannot be set, they are only slower.
+        let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
         let graceful = axum::serve(listener, router)
             .with_graceful_shutdown({
                 let stopping = stopping.clone();
@@ -169,7 +177,9 @@ impl Parts {
         let logs = Logs::new(options.data.join("logs"));
 
         let puller = Puller::new();
-        let access = RegistryAccess { accounts: accounts.clone(), puller: puller.clone() };
+        let claims = ImageClaims { store: store.clone(), deliveries: deliveries.clone() };
+        let access =
+            RegistryAccess { accounts: accounts.clone(), claims: claims.clone(), puller: puller.clone() };
         let events = RegistryEvents { store: store.clone() };
         let settings = sluice_registry::Options::new(Arc::new(access), Arc::new(events));
         let registry = Registry::open(options.data.join("registry"), settings).await?;
@@ -201,6 +211,7 @@ impl Parts {
             repositories,
             runs,
             deliveries,
+            claims,
             logs,
             agent,
             registry,
@@ -253,6 +264,8 @@ async fn resume(
     let open = RunFilter { ended: Some(false), limit: u32::MAX, ..RunFilter::default() };
     let open: Vec<RunId> = app.store.runs(open).await?.into_iter().map(|row| row.id).collect();
     app.agent.return_leases(&open).await?;
+    // The jobs of an earlier process are dead; what they could act with goes too.
+    app.store.write(Write::RemoveAllJobTokens).await?;
     app.repositories.reconcile_all().await?;
     for repository in app.store.repositories().await? {
         app.deliveries.wake(&repository).await?;
@@ -260,6 +273,7 @@ async fn resume(
     let performer = Arc::new(Performer::default());
     performer.set(app.clone());
     let courier = Courier::start(app.store.clone(), performer, pending, receiver);
+    tokio::spawn(sweep(app.clone()));
     let resuming = app.clone();
     tokio::spawn(async move {
         if let Err(error) = resuming.rollouts.resume(&resuming).await {
@@ -267,6 +281,21 @@ async fn resume(
         }
     });
     Ok(courier)
+}
+
+/// Removes what nobody has any more from the registry: now, and then again and again.
+async fn sweep(app: Arc<App>) {
+    let mut every = tokio::time::interval(SWEEP_EVERY);
+    loop {
+        tokio::select! {
+            _ = every.tick() => {}
+            () = app.stopping.cancelled() => return,
+        }
+        match app.registry.sweep(SWEEP_AGE).await {
+            Ok(swept) => tracing::info!(?swept, "swept the registry"),
+            Err(error) => tracing::error!(%error, "the registry could not be swept"),
+        }
+    }
 }
 
 /// Gives jobs of the server their surroundings.

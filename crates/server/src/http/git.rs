@@ -10,6 +10,7 @@ use super::answer::Answer;
 use super::caller::Caller;
 use crate::app::{App, Counters};
 use crate::refusal::Refusal;
+use crate::repository::{Followed, MAX_TRIGGERS};
 
 /// How long a push waits for its runs to be planned, to tell where they are. They are planned all the same.
 const WORDS_WITHIN: Duration = Duration::from_secs(20);
@@ -47,8 +48,8 @@ fn after_push(app: Arc<App>, repository: RepositoryName, by: UserName) -> AfterP
     Box::new(move || {
         Box::pin(async move {
             Counters::add(&app.counters.pushes);
-            let planned = match app.repositories.end_push(&repository, &by).await {
-                Ok(planned) => planned,
+            let Followed { planned, left_out } = match app.repositories.end_push(&repository, &by).await {
+                Ok(followed) => followed,
                 Err(error) => {
                     tracing::error!(%repository, %error, "a push was not followed up; the next start or push will");
                     return "The push is stored, but its runs could not be planned; the server's log says why"
@@ -61,6 +62,12 @@ fn after_push(app: Arc<App>, repository: RepositoryName, by: UserName) -> AfterP
                     Ok(Ok(lines)) => words.extend(lines),
                     Ok(Err(_)) | Err(_) => words.push("Its runs are still being planned".to_owned()),
                 }
+            }
+            if left_out > 0 {
+                words.push(format!(
+                    "{left_out} more refs start nothing: a push starts the runs of {MAX_TRIGGERS} refs at most; push the \
+                     others again, a few at a time, with a new commit"
+                ));
             }
             words.join("\n")
         })

@@ -2,6 +2,7 @@
 
 mod access;
 mod gates;
+mod jobs;
 mod pages;
 mod push;
 mod restart;

@@ -15,8 +15,12 @@ struct Browser {
 impl Browser {
     /// Signs in by the link that the first start prints.
     async fn sign_in(world: &World) -> Self {
+        Self::sign_in_with(world, &world.token().await).await
+    }
+
+    async fn sign_in_with(world: &World, token: &str) -> Self {
         let http = Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        let link = format!("{}{}?token={}", world.url, paths::sign_in(), world.token().await);
+        let link = format!("{}{}?token={token}", world.url, paths::sign_in());
         let answer = http.get(link).send().await.unwrap();
         assert_eq!(answer.status(), StatusCode::SEE_OTHER);
         let cookie = answer.headers()[SET_COOKIE].to_str().unwrap().to_owned();
@@ -31,10 +35,14 @@ impl Browser {
     }
 
     async fn post(&self, path: &str, origin: &str, body: &'static str) -> StatusCode {
+        self.send(path, origin, body).await.status()
+    }
+
+    async fn send(&self, path: &str, origin: &str, body: &'static str) -> Response {
         let request = self.http.post(format!("{}{path}", self.url)).header(COOKIE, &self.cookie);
         let request = request.header(ORIGIN, origin).body(body);
         let form = ("content-type", "application/x-www-form-urlencoded");
-        request.header(form.0, form.1).send().await.unwrap().status()
+        request.header(form.0, form.1).send().await.unwrap()
     }
 }
 
@@ -123,4 +131,114 @@ async fn a_live_page_sends_its_regions_first() {
     let mut open = browser.get(&paths::run_events(&world.repository, 1)).await;
     world.end().await;
     while let Ok(Some(_)) = open.chunk().await {}
+}
+
+const DELIVER: &str = "\
+version: 2.1
+jobs:
+  deploy:
+    machine: { image: default }
+    steps: [{ run: echo deployed }]
+workflows:
+  main:
+    jobs:
+      - approve-uat: { type: approval }
+      - deploy: { requires: [approve-uat] }
+";
+
+const POLICY: &str = "\
+services:
+  api: { image: shop/api, port: 8000, health: / }
+environments:
+  uat: { approve: { by: [qa] }, gate: approve-uat }
+";
+
+/// The sentence that a form's end puts on the next page.
+fn notice(answer: &Response) -> String {
+    use base64::Engine as _;
+    let cookies = answer.headers().get_all(SET_COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let value = cookies.filter_map(|cookie| cookie.strip_prefix("sluice_notice=")).next_back().unwrap();
+    let value = value.split(';').next().unwrap();
+    let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(&value[1..]).unwrap();
+    format!("{}: {}", if value.starts_with('g') { "good" } else { "bad" }, String::from_utf8(bytes).unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_only_read_does_nothing_by_the_api_or_the_pages() {
+    use sluice_model::{EnvironmentName, JobId};
+    use sluice_wire::{ClientError, Decision, NewToken, PromoteRequest, RollbackRequest};
+    let mut world = World::start().await;
+    world.write(".circleci/config.yml", DELIVER);
+    world.write("sluice.yaml", POLICY);
+    world.push().await.unwrap();
+    world.waiting(1).await;
+    let reader = world.account("rita", "read", &[]).await;
+    let (repository, uat) = (&world.repository, EnvironmentName::new("uat"));
+    let yes = Decision { approve: true, comment: None };
+    let version = "1".to_owned();
+    for (what, refused) in [
+        ("cancel", reader.cancel(repository, 1, &Default::default()).await.err()),
+        ("rerun", reader.rerun(repository, 1, &Default::default()).await.err()),
+        ("gate", reader.decide_gate(repository, 1, &JobId::new("approve-uat"), &yes).await.err()),
+        ("environment", reader.decide_environment(repository, &uat, &yes).await.err()),
+        ("promote", reader.promote(repository, &uat, &PromoteRequest { version }).await.err()),
+        ("rollback", reader.rollback(repository, &uat, &RollbackRequest::default()).await.err()),
+    ] {
+        assert!(matches!(refused, Some(ClientError::Refused { status: 403, .. })), "{what}: {refused:?}");
+    }
+    let label = NewToken { label: "browser".to_owned() };
+    let token = world.admin.new_token(&sluice_model::UserName::new("rita"), &label).await.unwrap().token;
+    let browser = Browser::sign_in_with(&world, token.expose()).await;
+    for (path, body) in [
+        (paths::cancel(repository, 1), ""),
+        (paths::rerun(repository, 1), ""),
+        (paths::run_gate(repository, 1, &JobId::new("approve-uat")), "decision=approve"),
+        (paths::promote(repository, &uat), "version=1"),
+        (paths::roll_back(repository, &uat), "version=1"),
+    ] {
+        let answer = browser.send(&path, &world.url, body).await;
+        assert_eq!(answer.status(), StatusCode::SEE_OTHER, "{path}");
+        let said = notice(&answer);
+        assert!(said.starts_with("bad: ") && said.contains("may"), "{path}: {said}");
+    }
+    assert_eq!(browser.post(paths::people(), &world.url, "name=evil").await, StatusCode::FORBIDDEN);
+    let page = browser.get(&paths::run(repository, 1)).await.text().await.unwrap();
+    assert!(page.contains("only qa may approve"), "{page}");
+    assert!(page.contains("you may only read here"), "{page}");
+    assert!(!page.contains(&paths::cancel(repository, 1)), "{page}");
+    world.waiting(1).await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_artifact_is_downloaded_by_who_may_read() {
+    let mut world = World::start().await;
+    let ci = "on: push\njobs:\n  a:\n    runs-on: x\n    steps:\n      - run: mkdir -p out/in; echo '<h1>hi' > out/in/a.html\n      - uses: actions/upload-artifact@v4\n        with: { name: my out, path: out }\n";
+    world.write(".github/workflows/ci.yml", ci);
+    world.push().await.unwrap();
+    world.ended(1).await;
+    let browser = Browser::sign_in(&world).await;
+    let name = &world.repository;
+    let artifact = paths::artifact(name, 1, "my out");
+    let run = browser.get(&paths::run(name, 1)).await.text().await.unwrap();
+    assert!(run.contains(&artifact), "{run}");
+    let file = paths::artifact_file(name, 1, "my out", "in/a.html");
+    let page = browser.get(&artifact).await.text().await.unwrap();
+    assert!(page.contains(&file), "{page}");
+    let answer = browser.get(&file).await;
+    assert_eq!(answer.status(), StatusCode::OK);
+    let disposition = answer.headers()["content-disposition"].to_str().unwrap().to_owned();
+    assert!(disposition.starts_with("attachment; filename=\"a.html\""), "{disposition}");
+    assert!(answer.headers()[CONTENT_SECURITY_POLICY].to_str().unwrap().contains("sandbox"));
+    assert_eq!(answer.headers()["content-type"], "application/octet-stream");
+    assert_eq!(answer.text().await.unwrap(), "<h1>hi\n");
+    for path in ["in/..%2f..%2f..%2fa", "%2e%2e/x", "none", "in", "..%2F..%2F..%2F..%2F..%2Fsluice.db"] {
+        let answer = browser.get(&format!("{artifact}/{path}")).await;
+        assert_eq!(answer.status(), StatusCode::NOT_FOUND, "{path}");
+    }
+    assert_eq!(browser.get(&paths::artifact(name, 1, "..")).await.status(), StatusCode::NOT_FOUND);
+    let stranger = Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    let answer = stranger.get(format!("{}{file}", world.url)).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::SEE_OTHER);
+    world.end().await;
 }

@@ -1,6 +1,6 @@
 use sluice_wire::{JobState, RunState};
 
-use crate::world::World;
+use crate::world::{World, git};
 
 const CI: &str = "\
 name: ci
@@ -85,5 +85,56 @@ async fn the_same_commit_pushed_again_starts_nothing() {
     world.ended(1).await;
     world.restart().await;
     assert_eq!(world.runs().await, [1]);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broken_file_holds_up_no_other_one() {
+    let mut world = World::start().await;
+    world.write(".github/workflows/broken.yml", "on: push\njobs:\n  build:\n    steps: 7\n");
+    world.write(
+        ".github/workflows/unsupported.yml",
+        "on: push\njobs:\n  build:\n    runs-on: windows-latest\n    steps: [{ run: dir }]\n",
+    );
+    world.write(".github/workflows/ci.yml", CI);
+    world.write("greeting.txt", "x\n");
+    let said = world.push().await.unwrap();
+    assert!(said.contains("Run 1 (ci)"), "{said}");
+    assert_eq!(world.ended(1).await.run.state, RunState::Success);
+    let unsupported = world.ended(2).await;
+    assert_eq!(unsupported.run.file, ".github/workflows/unsupported.yml");
+    assert!(unsupported.diagnostics[0].message.contains("windows-latest"), "{unsupported:#?}");
+    let broken = world.ended(3).await;
+    assert_eq!(
+        (broken.run.file.as_str(), broken.run.state),
+        (".github/workflows/broken.yml", RunState::Failure)
+    );
+    assert_eq!(world.runs().await, [3, 2, 1]);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_push_that_starts_nothing_says_why() {
+    let mut world = World::start().await;
+    world.write("greeting.txt", "x\n");
+    let said = world.push().await.unwrap();
+    assert!(said.contains("Nothing runs: the commit has no pipeline file"), "{said}");
+    world.write(".github/workflows/ci.yml", &CI.replace("on: push", "on: { push: { branches: [other] } }"));
+    let said = world.push().await.unwrap();
+    assert!(said.contains("Does not run: ci: ") && said.contains("other"), "{said}");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_push_of_too_many_refs_says_what_it_left_out() {
+    let mut world = World::start().await;
+    world.write("greeting.txt", "x\n");
+    world.push().await.unwrap();
+    let tree = world.tree();
+    for number in 0..53 {
+        git(&tree, &["branch", &format!("b{number}")]).unwrap();
+    }
+    let said = world.push_refs("--all").await.unwrap();
+    assert!(said.contains("3 more refs start nothing"), "{said}");
     world.end().await;
 }

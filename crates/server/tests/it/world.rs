@@ -81,9 +81,20 @@ impl World {
         let tree = self.tree();
         git(&tree, &["add", "--all"]).unwrap();
         git(&tree, &["commit", "--quiet", "--allow-empty", "-m", "Change the shop"]).unwrap();
+        self.push_ref_as(user, token, "HEAD").await
+    }
+
+    /// Pushes what is committed: a ref, or `--all`.
+    pub async fn push_refs(&self, refs: &'static str) -> Result<String, String> {
+        let token = self.token().await;
+        self.push_ref_as("admin", &token, refs).await
+    }
+
+    async fn push_ref_as(&self, user: &str, token: &str, refs: &'static str) -> Result<String, String> {
+        let tree = self.tree();
         let address = self.url.strip_prefix("http://").unwrap();
         let url = format!("http://{user}:{token}@{address}/{}.git", self.repository);
-        tokio::task::spawn_blocking(move || git(&tree, &["push", &url, "HEAD"])).await.unwrap()
+        tokio::task::spawn_blocking(move || git(&tree, &["push", &url, refs])).await.unwrap()
     }
 
     /// A new account, and a client that acts as it.

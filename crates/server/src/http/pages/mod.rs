@@ -1,6 +1,7 @@
 //! The pages, and the streams that keep them live.
 
 mod answer;
+mod artifacts;
 mod assets;
 mod delivery;
 mod live;
@@ -39,6 +40,8 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/{owner}/{name}/runs/{number}/jobs/{instance}/log/lines", get(log::lines))
         .route("/{owner}/{name}/runs/{number}/jobs/{instance}/log/events", get(log::log_events))
         .route("/{owner}/{name}/runs/{number}/jobs/{instance}/log.txt", get(log::raw))
+        .route("/{owner}/{name}/runs/{number}/artifacts/{artifact}", get(artifacts::page))
+        .route("/{owner}/{name}/runs/{number}/artifacts/{artifact}/{*path}", get(artifacts::file))
         .route("/{owner}/{name}/board", get(delivery::board))
         .route("/{owner}/{name}/board/events", get(delivery::board_events))
         .route("/{owner}/{name}/environments/{environment}/promote", post(delivery::promote))

@@ -236,7 +236,7 @@ fn collect(page: &mut RunPage, job: &InstanceId, marks: &[Mark]) {
                 job: job.clone(),
                 files: *files,
                 size_bytes: *size_bytes,
-                href: None,
+                href: Some(sluice_view::paths::artifact(&page.repository, page.number, name)),
             }),
             JobEvent::TestsStored { passed, failed, skipped } => {
                 let tests = page.tests.get_or_insert_with(TestCounts::default);
