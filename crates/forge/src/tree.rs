@@ -22,20 +22,7 @@ impl Forge {
         git::run(&repository, &["cat-file", "blob", &entry.id]).await.map(Some)
     }
 
-    /// The paths of the regular files directly in a folder of a commit, in git's order; empty where there is no such folder.
-    pub async fn files_in(
-        &self,
-        name: &RepositoryName,
-        sha: &CommitSha,
-        folder: &str,
-    ) -> Result<Vec<String>, ForgeError> {
-        let repository = self.there(name)?;
-        let folder = format!("{}/", folder.trim_end_matches('/'));
-        let listed = git::run(&repository, &["ls-tree", "-z", "-l", sha.as_str(), "--", &folder]).await?;
-        Ok(entries(&listed).into_iter().map(|entry| entry.path).collect())
-    }
-
-    /// The same with all that lies deeper.
+    /// The paths of the regular files below a folder of a commit, in git's order; empty where there is no such folder.
     pub async fn files_under(
         &self,
         name: &RepositoryName,

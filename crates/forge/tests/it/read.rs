@@ -38,8 +38,9 @@ async fn files_are_read_at_a_commit() {
 
     let forge = &served.forge;
     let workflows = ".github/workflows";
-    assert!(forge.files_in(&name, &first, workflows).await.unwrap().is_empty());
-    assert_eq!(forge.files_in(&name, &second, workflows).await.unwrap(), [".github/workflows/ci.yml"]);
+    assert!(forge.files_under(&name, &first, workflows).await.unwrap().is_empty());
+    let found = forge.files_under(&name, &second, workflows).await.unwrap();
+    assert_eq!(found, [".github/workflows/ci.yml", ".github/workflows/deeper/x.yml"]);
     let file = forge.file(&name, &second, ".github/workflows/ci.yml").await.unwrap();
     assert_eq!(file.as_deref(), Some(&b"on: push\n"[..]));
     assert_eq!(forge.file(&name, &first, ".github/workflows/ci.yml").await.unwrap(), None);
