@@ -30,23 +30,22 @@ impl<'a> Pipelines<'a> {
     }
 
     /// Everything that is wrong or dangerous in any of the files, whatever happens. A way in for strangers is an error
-    /// here, where somebody asks; it is no reason not to run what runs elsewhere.
+    /// here; a file that has one runs all the same.
     pub fn check(&self) -> Vec<Diagnostic> {
-        let mut diagnostics = Vec::new();
-        for (path, text) in self.files {
-            match kind(path) {
-                Some(FileKind::GithubWorkflow) => {
-                    diagnostics.extend(github::read(path, text, &|path| self.file(path)).diagnostics);
-                }
-                Some(FileKind::CircleciConfig) => {
-                    let values = PipelineValues::default();
-                    diagnostics
-                        .extend(circleci::read(path, text, &|path| self.file(path), &values).diagnostics);
-                }
-                // Read when a config names it.
-                Some(FileKind::Orb) | None => {}
+        self.files.iter().flat_map(|(path, text)| self.check_file(path, text)).collect()
+    }
+
+    /// [`Self::check`] of one file, which need not be among the repository's; `path` says what it is.
+    pub fn check_file(&self, path: &str, text: &str) -> Vec<Diagnostic> {
+        let files = |path: &str| self.file(path);
+        let mut diagnostics = match kind(path) {
+            Some(FileKind::GithubWorkflow) => github::read(path, text, &files).diagnostics,
+            Some(FileKind::CircleciConfig) => {
+                circleci::read(path, text, &files, &PipelineValues::default()).diagnostics
             }
-        }
+            // Read when a config names it.
+            Some(FileKind::Orb) | None => Vec::new(),
+        };
         for diagnostic in
             diagnostics.iter_mut().filter(|diagnostic| WAYS_IN.contains(&diagnostic.code.as_str()))
         {

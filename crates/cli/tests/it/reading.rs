@@ -45,6 +45,39 @@ fn a_bad_file_is_named_with_its_place() {
 }
 
 #[test]
+fn files_of_one_name_are_told_apart_by_the_paths_that_were_given() {
+    let bad = GOOD.replace("steps", "stepps");
+    let called = "on: workflow_call\njobs:\n  j: { runs-on: x, stepps: [] }\n";
+    let calls = "on: push\njobs:\n  j: { uses: ./.github/workflows/called.yml }\n";
+    let folder = Repository::folder(&[
+        ("a/ci.yml", &bad),
+        ("b/ci.yml", &bad),
+        ("b/.github/workflows/called.yml", called),
+        ("c/.github/workflows/ci.yml", &bad),
+        ("c/sluice.yaml", "nothing: 1\n"),
+        ("c/calls.yml", calls),
+        ("c/.github/workflows/called.yml", called),
+    ]);
+    let said = folder.sluice(&["check", "a/ci.yml", "./b/ci.yml"]);
+    says(&said, 1, &["a/ci.yml:5:5: error[", "./b/ci.yml:5:5: error[", "2 files, 2 errors"]);
+    let said = folder.sluice(&["check", "b", "c/"]);
+    says(
+        &said,
+        1,
+        &[
+            "\nc/.github/workflows/ci.yml:5:5: error[",
+            "\nc/sluice.yaml:1:1: error[",
+            "b/.github/workflows/called.yml:3:",
+            "4 files",
+        ],
+    );
+    let said = folder.sluice(&["check", "c/calls.yml", "c/calls.yml"]);
+    says(&said, 1, &["called.yml:3:", "1 file, "]);
+    let said = folder.sluice(&["check", "--format", "full", "a/ci.yml"]);
+    says(&said, 1, &["--> a/ci.yml:5:5", "|     stepps:"]);
+}
+
+#[test]
 fn a_missing_file_is_said() {
     says(&Repository::with(&[]).sluice(&["check", "nothing.yml"]), 2, &["cannot open nothing.yml"]);
     says(&Repository::with(&[]).sluice(&["compile", "nothing.yml"]), 2, &["cannot read nothing.yml"]);
