@@ -1,6 +1,7 @@
 //! A working tree as `check`, `plan` and `run` see it: its pipeline files, and the trigger to read them for.
 
 mod discover;
+mod git;
 mod state;
 mod trigger;
 

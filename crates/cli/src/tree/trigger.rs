@@ -1,10 +1,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context, bail};
 use sluice_model::{CommitSha, Event, RepositoryName, Trigger, UserName};
 use sluice_plan::Value;
+
+use super::git::{Checkout, git};
 
 /// What shall have happened to the repository.
 #[derive(clap::Args)]
@@ -40,9 +41,10 @@ fn event_of_name(name: &str) -> Result<Event, String> {
 impl TriggerArgs {
     /// The trigger, and the repository's default branch.
     pub fn trigger(&self, root: &Path) -> anyhow::Result<(Trigger, String)> {
-        let default_branch = default_branch(root);
-        let sha: CommitSha = match git(root, &["rev-parse", "--verify", "--quiet", "HEAD^{commit}"]) {
-            Some(sha) => sha.parse()?,
+        let checkout = Checkout::of(root, self.git_ref.as_deref());
+        let default_branch = checkout.default_branch();
+        let head = match &checkout.head {
+            Some(head) => head,
             None if root.join(".git").exists() => {
                 bail!(
                     "{} has no commit yet: make one, for a pipeline always runs on a commit",
@@ -53,7 +55,8 @@ impl TriggerArgs {
                 bail!("{} is in no git repository: `git init` and a first commit make it one", root.display())
             }
         };
-        let git_ref = self.whole_ref(root)?;
+        let sha: CommitSha = head.sha.parse()?;
+        let git_ref = self.whole_ref(&checkout)?;
         let is_pull_request = matches!(self.event, Event::PullRequest | Event::PullRequestTarget);
         let base = self.base.clone().or_else(|| is_pull_request.then(|| default_branch.clone()));
         let payload = match &self.event_file {
@@ -69,18 +72,17 @@ impl TriggerArgs {
         let trigger = Trigger {
             event: self.event,
             action: is_pull_request.then(|| "synchronize".to_owned()),
-            repository: repository_name(root),
+            repository: repository_name(root, checkout.origin_url.as_deref()),
             head_ref: is_pull_request.then(|| short(&git_ref).to_owned()),
             changed_paths: self.changed_paths(root, base.as_deref()),
             base_ref: base,
             git_ref,
             sha,
-            before: git(root, &["rev-parse", "--verify", "--quiet", "HEAD~1^{commit}"])
-                .and_then(|sha| sha.parse().ok()),
+            before: head.before.as_deref().and_then(|sha| sha.parse().ok()),
             actor: UserName::new("local"),
             inputs: self.input_pairs()?,
             payload,
-            subject: git(root, &["log", "-1", "--format=%s"]).unwrap_or_default(),
+            subject: head.subject.clone(),
         };
         Ok((trigger, default_branch))
     }
@@ -93,10 +95,11 @@ impl TriggerArgs {
         Value::object(trigger.inputs.iter().map(|(key, value)| (key.clone(), Value::from(value.as_str()))))
     }
 
-    fn whole_ref(&self, root: &Path) -> anyhow::Result<String> {
+    fn whole_ref(&self, checkout: &Checkout) -> anyhow::Result<String> {
         let Some(name) = &self.git_ref else {
-            let branch = git(root, &["symbolic-ref", "--quiet", "--short", "HEAD"]);
-            return branch
+            return checkout
+                .branch
+                .as_ref()
                 .map(|branch| format!("refs/heads/{branch}"))
                 .context("no branch is checked out: give --ref BRANCH or --ref TAG");
         };
@@ -104,7 +107,7 @@ impl TriggerArgs {
             return Ok(name.clone());
         }
         // A name that is not there yet is a branch that somebody is about to make.
-        let is_tag = git(root, &["rev-parse", "--verify", "--quiet", &format!("refs/tags/{name}")]).is_some();
+        let is_tag = checkout.has(&format!("refs/tags/{name}"));
         Ok(format!("refs/{}/{name}", if is_tag { "tags" } else { "heads" }))
     }
 
@@ -131,33 +134,9 @@ fn short(git_ref: &str) -> &str {
     git_ref.strip_prefix("refs/heads/").or(git_ref.strip_prefix("refs/tags/")).unwrap_or(git_ref)
 }
 
-/// What git says, without its last newline; none where it fails.
-fn git(root: &Path, args: &[&str]) -> Option<String> {
-    let output = Command::new("git").arg("-C").arg(root).args(args).output().ok()?;
-    let text = String::from_utf8(output.stdout).ok()?;
-    output.status.success().then(|| text.trim_end_matches('\n').to_owned()).filter(|text| !text.is_empty())
-}
-
-/// `origin`'s, else `main` or `master`, whichever there is, else the branch that is checked out.
-fn default_branch(root: &Path) -> String {
-    if let Some(head) = git(root, &["symbolic-ref", "--quiet", "--short", "refs/remotes/origin/HEAD"]) {
-        return head.trim_start_matches("origin/").to_owned();
-    }
-    let is_there = |name: &&str| {
-        git(root, &["rev-parse", "--verify", "--quiet", &format!("refs/heads/{name}")]).is_some()
-    };
-    match ["main", "master"].iter().find(|name| is_there(name)) {
-        Some(name) => (*name).to_owned(),
-        None => {
-            git(root, &["symbolic-ref", "--quiet", "--short", "HEAD"]).unwrap_or_else(|| "main".to_owned())
-        }
-    }
-}
-
 /// Of `origin`'s address, `github.com:acme/shop.git`; else `local/FOLDER`.
-fn repository_name(root: &Path) -> RepositoryName {
-    let origin = git(root, &["config", "--get", "remote.origin.url"]).unwrap_or_default();
-    let path = origin.trim_end_matches('/').trim_end_matches(".git");
+fn repository_name(root: &Path, origin_url: Option<&str>) -> RepositoryName {
+    let path = origin_url.unwrap_or_default().trim_end_matches('/').trim_end_matches(".git");
     let mut parts = path.rsplit(['/', ':']);
     let name = parts.next().unwrap_or_default();
     let owner = parts.next().unwrap_or_default();

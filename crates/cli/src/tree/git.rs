@@ -1,0 +1,87 @@
+use std::path::Path;
+use std::process::Command;
+
+/// What git says about a working tree. Asked in four processes at once, for each costs more than reading the pipelines.
+pub struct Checkout {
+    pub head: Option<Head>,
+    /// The branch that is checked out.
+    pub branch: Option<String>,
+    pub origin_url: Option<String>,
+    /// Those of the refs that were asked for that there are, each with what it points to when it is symbolic.
+    refs: Vec<(String, String)>,
+}
+
+/// The commit that is checked out.
+pub struct Head {
+    pub sha: String,
+    pub before: Option<String>,
+    pub subject: String,
+}
+
+const ORIGIN_HEAD: &str = "refs/remotes/origin/HEAD";
+const ORIGIN: &str = "refs/remotes/origin/";
+
+impl Checkout {
+    /// `tag`: a name that may be a tag's.
+    pub fn of(root: &Path, tag: Option<&str>) -> Self {
+        let log = ["log", "-1", "--no-show-signature", "--format=%H%n%P%n%s", "HEAD"];
+        let tag = tag.map(|tag| format!("refs/tags/{tag}"));
+        let mut refs = vec!["for-each-ref", "--format=%(refname) %(symref)", ORIGIN_HEAD];
+        refs.extend(["refs/heads/main", "refs/heads/master"]);
+        refs.extend(tag.as_deref());
+        std::thread::scope(|scope| {
+            let head = scope.spawn(|| git(root, &log).and_then(|text| Head::of(&text)));
+            let refs = scope.spawn(|| git(root, &refs));
+            let origin_url = scope.spawn(|| git(root, &["config", "--get", "remote.origin.url"]));
+            let branch = git(root, &["symbolic-ref", "--quiet", "--short", "HEAD"]);
+            let refs = refs.join().unwrap_or_default().unwrap_or_default();
+            Self {
+                head: head.join().unwrap_or_default(),
+                branch,
+                origin_url: origin_url.join().unwrap_or_default(),
+                refs: refs
+                    .lines()
+                    .map(|line| line.split_once(' ').unwrap_or((line, "")))
+                    .map(owned)
+                    .collect(),
+            }
+        })
+    }
+
+    pub fn has(&self, name: &str) -> bool {
+        self.refs.iter().any(|(known, _)| known == name)
+    }
+
+    /// `origin`'s, else `main` or `master`, whichever there is, else the branch that is checked out.
+    pub fn default_branch(&self) -> String {
+        let origin_head = self.refs.iter().find(|(name, _)| name == ORIGIN_HEAD);
+        if let Some(branch) = origin_head.and_then(|(_, target)| target.strip_prefix(ORIGIN)) {
+            return branch.to_owned();
+        }
+        match ["main", "master"].into_iter().find(|name| self.has(&format!("refs/heads/{name}"))) {
+            Some(name) => name.to_owned(),
+            None => self.branch.clone().unwrap_or_else(|| "main".to_owned()),
+        }
+    }
+}
+
+impl Head {
+    fn of(log: &str) -> Option<Self> {
+        let mut lines = log.lines();
+        let sha = lines.next()?.to_owned();
+        let before = lines.next().and_then(|parents| parents.split(' ').next()).filter(|sha| !sha.is_empty());
+        let before = before.map(str::to_owned);
+        Some(Self { sha, before, subject: lines.next().unwrap_or_default().to_owned() })
+    }
+}
+
+fn owned((name, target): (&str, &str)) -> (String, String) {
+    (name.to_owned(), target.to_owned())
+}
+
+/// What git says, without its last newline; none where it fails.
+pub fn git(root: &Path, args: &[&str]) -> Option<String> {
+    let output = Command::new("git").arg("-C").arg(root).args(args).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    output.status.success().then(|| text.trim_end_matches('\n').to_owned()).filter(|text| !text.is_empty())
+}
