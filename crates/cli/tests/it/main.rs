@@ -1,6 +1,7 @@
 //! The binary as a person calls it.
 
 mod delivery;
+mod docs;
 mod help;
 mod reading;
 mod readme;
