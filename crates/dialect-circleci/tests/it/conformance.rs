@@ -20,9 +20,10 @@ fn suite(name: &str) -> Option<PathBuf> {
 
 /// The suite's line of the table, and every failure by name.
 fn report(suite: &str, passed: usize, skipped: usize, failures: &BTreeMap<String, String>) {
-    println!("circleci/{suite:<20} passed {passed:>4}  failed {:>4}  skipped {skipped:>4}", failures.len());
+    // scripts/conformance.sh collects these lines.
+    println!("conformance: circleci/{suite} {passed} {} {skipped}", failures.len());
     for (name, why) in failures {
-        println!("  {name}: {why}");
+        println!("conformance failure: circleci/{suite}: {name}: {why}");
     }
 }
 

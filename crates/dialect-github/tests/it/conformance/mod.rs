@@ -21,10 +21,10 @@ pub fn suite(name: &str) -> Option<PathBuf> {
 /// Prints the suite's line of the table and every failure's name; fails where a failure is not in `explained`, the
 /// rows of `docs/conformance.md`.
 pub fn report(name: &str, passed: usize, skipped: usize, failures: &[(String, String)], explained: &[&str]) {
-    println!("suite passed failed skipped");
-    println!("{name} {passed} {} {skipped}", failures.len());
+    // scripts/conformance.sh collects these lines.
+    println!("conformance: {name} {passed} {} {skipped}", failures.len());
     for (case, reason) in failures {
-        println!("  {case}: {reason}");
+        println!("conformance failure: {name}: {case}: {reason}");
     }
     let unexplained: Vec<_> =
         failures.iter().filter(|(case, _)| !explained.contains(&case.as_str())).collect();
