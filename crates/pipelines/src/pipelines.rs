@@ -30,7 +30,7 @@ impl<'a> Pipelines<'a> {
     }
 
     /// Everything that is wrong or dangerous in any of the files, whatever happens. A way in for strangers is an error
-    /// here; a file that has one runs all the same.
+    /// here, where somebody asks; it is no reason not to run what runs elsewhere.
     pub fn check(&self) -> Vec<Diagnostic> {
         self.files.iter().flat_map(|(path, text)| self.check_file(path, text)).collect()
     }
