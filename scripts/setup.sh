@@ -7,7 +7,7 @@ set -euo pipefail
 build="git:git cc:gcc"
 test="$build curl:curl"
 demo="$build curl:curl chromium:chromium"
-bench="$build nginx:nginx-light wrk:wrk"
+bench="$build nginx:nginx-light wrk:wrk taskset:util-linux curl:curl"
 
 wanted=${!1}
 # Where an engine answers, the sample's base image is made of Debian packages.

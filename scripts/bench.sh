@@ -1,0 +1,120 @@
+#!/usr/bin/env bash
+# scripts/bench.sh: measures what docs/benchmarks.md shows, in one run on this machine, and prints one table: figure, value,
+# the peer or the floor of the same run, and their ratio. A section that cannot run says why. Needs the release binary
+# (`make build`) and what `scripts/setup.sh bench` installs; Docker, docker-registry and SLUICE_CONFORMANCE where there are.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+sluice=$PWD/target/release/sluice
+[ -x "$sluice" ] || { echo "bench: there is no $sluice: run \`make build\`" >&2; exit 2; }
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+rows=$work/rows skipped=$work/skipped
+touch "$skipped"
+
+row() { # FIGURE VALUE PEER RATIO
+    printf '%s\t%s\t%s\t%s\n' "$@" >>"$rows"
+}
+skip() { # SECTION WHY
+    echo "$1: not measured: $2" >>"$skipped"
+}
+# said NAME COMMAND…: runs it, shows what it says and keeps it in $work/NAME.
+said() {
+    local name=$1
+    shift
+    echo "== $name" >&2
+    "$@" 2>&1 | tee "$work/$name" >&2 || { skip "$name" "it failed, see above"; return 1; }
+}
+# field NAME REGEX: the first group of the first line that matches.
+field() { sed -nE "s/$2/\1/p" "$work/$1" | head -n 1; }
+ratio() { awk -v a="$1" -v b="$2" 'BEGIN { if (b > 0) printf "%.2f", a / b; else print "-" }'; }
+# median_ms COMMAND…: of 11 runs, wall. Findings make `check` end with 1, which is no failure here.
+median_ms() {
+    local began
+    for _ in $(seq 11); do
+        began=${EPOCHREALTIME/[.,]/}
+        "$@" >/dev/null 2>&1 || [ $? = 1 ] || { echo "bench: $* failed" >&2; return 1; }
+        echo $((${EPOCHREALTIME/[.,]/} - began))
+    done | sort -n | awk 'NR == 6 { printf "%.1f", $1 / 1000 }'
+}
+
+# Reading: goals stand where there is no peer to run.
+if [ -n "${SLUICE_CONFORMANCE:-}" ]; then
+    mapfile -t workflows < <(find "$SLUICE_CONFORMANCE/github/workflows" -name '*.y*ml' | sort)
+    time=$(median_ms "$sluice" check --format json "${workflows[@]}")
+    row "sluice check, ${#workflows[@]} real workflows" "$time ms" "goal 60 ms" "$(ratio "$time" 60)"
+else
+    skip "sluice check" "SLUICE_CONFORMANCE is not set"
+fi
+large() { # JOBS
+    echo "on: push"
+    echo "jobs:"
+    seq -f "  j%.0f: { runs-on: x, steps: [{ run: make }] }" "$1"
+}
+large 20000 >"$work/small.yml"
+large 160000 >"$work/large.yml"
+small=$(median_ms "$sluice" check "$work/small.yml")
+time=$(median_ms "$sluice" check "$work/large.yml")
+row "sluice check, one file of $(($(stat -c %s "$work/large.yml") / 1000000)) MB" "$time ms" "8 x an eighth of it: $(awk "BEGIN { print 8 * $small }") ms" \
+    "$(ratio "$time" "$(awk "BEGIN { print 8 * $small }")")"
+cp -r examples/storefront "$work/storefront"
+(
+    cd "$work/storefront"
+    git init --quiet --initial-branch=main
+    git add --all
+    git -c user.name=bench -c user.email=bench@localhost commit --quiet --message First
+)
+time=$(cd "$work/storefront" && median_ms "$sluice" plan)
+row "sluice plan, examples/storefront" "$time ms" "goal 10 ms" "$(ratio "$time" 10)"
+
+if said engine cargo bench --quiet --locked -p sluice-engine --bench graph; then
+    for condition in 'success\(\)' 'an expression'; do
+        rate=$(field engine ".*if: $condition: .* ([0-9]+) events\/s")
+        row "engine, 1,000 jobs, if: ${condition//\\/}" "$rate events/s" - -
+    done
+fi
+
+if said steps cargo bench --quiet --locked -p sluice-runner --bench steps; then
+    row "50 steps on the host" "$(field steps '^50 steps on the host: ([^,]*),.*')" \
+        "bare loop $(field steps '^raw loop .*: (.*)')" "$(field steps '^50 steps on the host: .*, ([0-9.]+) x.*')"
+    if grep -q '^50 steps in a container' "$work/steps"; then
+        row "50 steps in a container" "$(field steps '^50 steps in a container: ([^,]*),.*')" \
+            "docker run of the loop $(field steps '^one .*: (.*)')" "$(field steps '^50 steps in a container: .*, ([0-9.]+) x.*')"
+    else
+        skip "steps in a container" "no Docker engine answers"
+    fi
+    row "log text through masking, 20 secrets" "$(field steps '^[0-9]+ lines.*, ([0-9]+ MB\/s).*')" - -
+fi
+
+if ! PATH=$PATH:/usr/sbin command -v nginx >/dev/null || ! command -v wrk >/dev/null; then
+    skip proxy "it needs nginx and wrk: scripts/setup.sh bench"
+elif PATH=$PATH:/usr/sbin said proxy cargo run --quiet --release --locked -p sluice-proxy --example bench_proxy; then
+    rate() { field proxy "^ *$1 +([0-9]+) requests.*"; }
+    p99() { field proxy "^ *$1 .*p99 +([0-9.]+) ms.*"; }
+    row "proxy, one worker" "$(rate sluice) requests/s" "nginx $(rate nginx)" "$(ratio "$(rate sluice)" "$(rate nginx)")"
+    row "proxy, 99th percentile" "$(p99 sluice) ms" "nginx $(p99 nginx) ms" "$(ratio "$(p99 sluice)" "$(p99 nginx)")"
+    row "switch of a release under load" "$(field proxy '^20 switches.*: ([0-9.]+ ms) each.*')" \
+        "$(field proxy '^20 switches.*, ([0-9]+ of [0-9]+ requests failed)')" -
+fi
+
+cargo build --quiet --release --locked -p sluice-deploy --examples
+if said deploy target/release/examples/bench_rollout; then
+    for name in "rollout of a new release" "rollback to a kept release"; do
+        row "$name" "$(field deploy "^$name: ([0-9]+ ms).*")" "until all requests go to it: $(field deploy "^$name: .* ([0-9]+ ms) until.*")" -
+    done
+fi
+
+if said registry scripts/bench-registry.sh; then
+    while IFS=: read -r figure value; do
+        # "push of one 256 MiB blob         1234 MiB/s"
+        name=$(sed -E 's/ +[0-9]+ [^ ]+$//' <<<"$value" | xargs)
+        value=$(grep -oE '[0-9]+ [^ ]+$' <<<"$value")
+        peer=$(grep -F "docker-registry: $name " "$work/registry" | grep -oE '[0-9]+ [^ ]+$' || true)
+        row "registry, $name" "$value" "${peer:+docker-registry }${peer:--}" "$(ratio "${value%% *}" "${peer%% *}")"
+    done < <(grep '^sluice: ' "$work/registry")
+    grep -q '^docker-registry: ' "$work/registry" || skip "registry's peer" "docker-registry is not installed"
+fi
+
+echo
+awk -F '\t' '{ printf "%-42s %-20s %-36s %s\n", $1, $2, $3, $4 }' - "$rows" <<<"$(printf 'figure\tvalue\tpeer or floor, same run\tratio')"
+cat "$skipped"
