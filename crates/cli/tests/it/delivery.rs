@@ -24,10 +24,8 @@ fn a_push_reaches_production_behind_its_gate_and_comes_back() {
 
     // The release has exactly the image that the run tested.
     let tested = shop.developer.sluice(&["logs", &run.to_string(), "test"]).stdout;
-    let tested = tested
-        .lines()
-        .find_map(|line| line.split_once("tested: "))
-        .map(|(_, digest)| digest.trim().to_owned());
+    let tested =
+        tested.lines().find_map(|line| line.strip_prefix("tested: ")).map(|digest| digest.trim().to_owned());
     let releases = shop.developer.json(&["releases", "--json"]);
     assert_eq!(releases[0]["images"]["app"]["digest"].as_str(), tested.as_deref(), "{releases}");
 
