@@ -426,10 +426,10 @@ impl<'a> Steps<'a> {
     }
 }
 
-/// What CircleCI shows above a step's output: the shell line, then the script.
+/// What CircleCI shows above a step's output, the shell line, then the script; as a group, which readers can fold.
 fn header(argv: &[String]) -> String {
     let (script, shell) = argv.split_last().map_or(("", &[][..]), |(script, shell)| (script.as_str(), shell));
-    format!("#!{}\n{}", shell.join(" "), script.trim_end())
+    format!("##[group]#!{}\n{}\n##[endgroup]", shell.join(" "), script.trim_end())
 }
 
 /// A path as steps write it: `~` is the user's home, and what is not absolute is below the working directory.
