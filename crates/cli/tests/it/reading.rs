@@ -27,7 +27,7 @@ fn says(said: &Said, code: i32, words: &[&str]) {
 fn a_good_repository_is_fine() {
     let repository =
         Repository::with(&[(".github/workflows/ci.yml", GOOD), (".circleci/config.yml", CIRCLE)]);
-    says(&repository.sluice(&["check"]), 0, &["2 files, 0 errors"]);
+    says(&repository.sluice(&["check"]), 0, &["2 files, 0 errors, 0 warnings"]);
 }
 
 #[test]
@@ -86,6 +86,15 @@ fn a_missing_file_is_said() {
         2,
         &["cannot read no.json"],
     );
+}
+
+#[test]
+fn a_single_file_is_read_for_what_it_is_called() {
+    let repository = Repository::with(&[("notes.txt", "hello"), ("draft.yml", "on: push\njobs: 7\n")]);
+    says(&repository.sluice(&["check", "notes.txt"]), 2, &["notes.txt is no pipeline file", ".yml"]);
+    let said = repository.sluice(&["check", "draft.yml"]);
+    says(&said, 1, &["2:7: error"]);
+    assert!(said.stdout.starts_with("draft.yml:2:7"), "{}", said.stdout);
 }
 
 #[test]
