@@ -8,7 +8,7 @@ use sluice_plan::{GateKind, Job, JobCondition, Plan, Work};
 use sluice_source::Diagnostic;
 
 use crate::tree::{Tree, TriggerArgs, print_diagnostics};
-use crate::{Exit, show};
+use crate::{Exit, run, show};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -32,7 +32,11 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         );
     }
     let selection = tree.select();
-    let refused = refusals(&selection.plans);
+    let mut runnable = selection.plans.clone();
+    if let Some(plan) = run::only_grouped(&mut runnable) {
+        plan.concurrency = None;
+    }
+    let refused = refusals(&runnable);
     if args.json {
         show::json(&Document::of(&tree.trigger, &selection, &refused))?;
     } else {

@@ -12,7 +12,7 @@ use sluice_model::{Conclusion, InstanceId, RepositoryName, RunId, Trigger, UserN
 use sluice_plan::{GateKind, Plan, Value};
 use sluice_runner::{ExecutorChoice, ImageMap, Runner, RunnerConfig, RunnerError};
 use sluice_store::{Store, StoreError, StoredEffect};
-use sluice_wire::{JobEvent, Secret, SourceTree};
+use sluice_wire::{JobEvent, Secret, SourceTree, TestCase};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -100,6 +100,8 @@ pub struct LocalOutcome {
     /// None: it waits at a gate that was left closed.
     pub conclusion: Option<Conclusion>,
     pub state: Arc<engine::State>,
+    /// What test reports of the last attempts name as failed.
+    pub failed_tests: BTreeMap<InstanceId, Vec<TestCase>>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -162,6 +164,7 @@ struct Session {
     ids: Vec<RunId>,
     numbers: Vec<u64>,
     events: mpsc::Sender<LocalEvent>,
+    logs: Logs,
     /// Gates that were left closed.
     left: Arc<std::sync::Mutex<Vec<RunId>>>,
 }
@@ -190,7 +193,7 @@ impl Session {
         }
         let host = LocalHost { options: options.clone(), snapshots, events: events.clone() };
         let logs = Logs::new(options.state.join("logs"));
-        let agent = Agent::new(runner, runs.clone(), logs, Arc::new(host), options.jobs);
+        let agent = Agent::new(runner, runs.clone(), logs.clone(), Arc::new(host), options.jobs);
         let left = Arc::new(std::sync::Mutex::new(Vec::new()));
         let performer = LocalPerformer {
             runs: runs.clone(),
@@ -209,7 +212,7 @@ impl Session {
             let create = Create { run: *run, number: *number, plan, trigger, inputs, vars, server_url };
             runs.create(&format!("local/{run}"), create).await?;
         }
-        Ok(Self { runs, agent, courier, changes, ids, numbers, events, left })
+        Ok(Self { runs, agent, courier, changes, ids, numbers, events, logs, left })
     }
 
     /// Tells of every change until nothing more can happen.
@@ -271,9 +274,21 @@ impl Session {
             run: *run,
             number: *number,
             conclusion: state.run().and_then(engine::Run::conclusion),
+            failed_tests: self.failed_tests(&state),
             state,
         };
         self.ids.iter().zip(&self.numbers).zip(states).map(outcome).collect()
+    }
+}
+
+impl Session {
+    fn failed_tests(&self, state: &engine::State) -> BTreeMap<InstanceId, Vec<TestCase>> {
+        let Some(run) = state.run() else { return BTreeMap::new() };
+        let of_instance = |(instance, record): (InstanceId, &engine::Instance)| {
+            let key = LogKey { run: run.id(), instance: instance.clone(), attempt: record.attempt };
+            (instance, self.logs.failed_tests(&key))
+        };
+        run.instances().map(of_instance).filter(|(_, tests)| !tests.is_empty()).collect()
     }
 }
 

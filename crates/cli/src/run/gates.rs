@@ -1,8 +1,11 @@
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::sync::Arc;
 
 use sluice_plan::GateKind;
 use sluice_server::local::{Approvals, GateAnswer, GateQuestion};
+use tokio::sync::{Mutex, mpsc, oneshot};
+
+use super::screen::Word;
 
 /// What to do at an approval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -15,42 +18,64 @@ pub enum Approve {
     None,
 }
 
+impl Approve {
+    /// As it is given on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Ask => "ask",
+            Self::None => "none",
+        }
+    }
+}
+
 /// An environment of GitHub's has no policy here, so its gate opens; an approval asks.
-pub fn approvals(approve: Approve, workflows: Vec<String>) -> Approvals {
+pub fn approvals(approve: Approve, workflows: Vec<String>, screen: mpsc::Sender<Word>) -> Approvals {
+    // One question at a time: there is one person and one terminal.
+    let person = Arc::new(Mutex::new(screen));
     let workflows = Arc::new(workflows);
     Arc::new(move |question: GateQuestion| {
-        let workflows = Arc::clone(&workflows);
+        let (workflows, person) = (Arc::clone(&workflows), Arc::clone(&person));
         Box::pin(async move {
             match (question.kind, approve) {
                 (GateKind::Environment, _) | (_, Approve::All) => GateAnswer::Approve,
-                (GateKind::Approval, Approve::None) => GateAnswer::Leave,
                 (GateKind::Approval, Approve::Ask) if std::io::stdin().is_terminal() => {
                     let workflow = workflows.get(question.index).cloned().unwrap_or_default();
-                    let asked = tokio::task::spawn_blocking(move || ask(&workflow, &question.name)).await;
-                    asked.unwrap_or(GateAnswer::Leave)
+                    ask(&*person.lock().await, &workflow, &question.name).await
                 }
-                (GateKind::Approval, Approve::Ask) => GateAnswer::Leave,
+                (GateKind::Approval, Approve::Ask | Approve::None) => GateAnswer::Leave,
             }
         })
     })
 }
 
-fn ask(workflow: &str, gate: &str) -> GateAnswer {
+/// The screen stands still while the person thinks; what the jobs say meanwhile follows.
+async fn ask(screen: &mpsc::Sender<Word>, workflow: &str, gate: &str) -> GateAnswer {
     loop {
-        let mut terminal = std::io::stderr();
-        // A terminal that cannot be written to is no terminal: the read below ends.
-        let _ = write!(terminal, "{workflow}: approve `{gate}`? [y]es, [n]o, [l]eave closed: ");
-        let _ = terminal.flush();
-        let mut line = String::new();
-        match std::io::stdin().read_line(&mut line) {
-            Ok(0) | Err(_) => return GateAnswer::Leave,
-            Ok(_) => {}
+        let text = format!("{workflow}: approve `{gate}`? [y]es, [n]o, [l]eave closed: ");
+        let (shown, is_shown) = oneshot::channel();
+        if screen.send(Word::Question { text, shown }).await.is_err() || is_shown.await.is_err() {
+            return GateAnswer::Leave;
         }
-        match line.trim().to_ascii_lowercase().as_str() {
-            "y" | "yes" => return GateAnswer::Approve,
-            "n" | "no" => return GateAnswer::Reject,
-            "l" | "leave" | "" => return GateAnswer::Leave,
-            _ => {}
+        let answer = tokio::task::spawn_blocking(read).await.unwrap_or(Some(GateAnswer::Leave));
+        let _ = screen.send(Word::Answered).await;
+        if let Some(answer) = answer {
+            return answer;
         }
+    }
+}
+
+/// None: that was no answer.
+fn read() -> Option<GateAnswer> {
+    let mut line = String::new();
+    match std::io::stdin().read_line(&mut line) {
+        Ok(0) | Err(_) => return Some(GateAnswer::Leave),
+        Ok(_) => {}
+    }
+    match line.trim().to_ascii_lowercase().as_str() {
+        "y" | "yes" => Some(GateAnswer::Approve),
+        "n" | "no" => Some(GateAnswer::Reject),
+        "l" | "leave" | "" => Some(GateAnswer::Leave),
+        _ => None,
     }
 }

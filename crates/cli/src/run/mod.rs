@@ -1,6 +1,9 @@
 //! `sluice run`: the working tree's own pipelines, here, with no server.
 
+mod account;
 mod gates;
+mod group;
+mod look;
 mod options;
 mod record;
 mod screen;
@@ -8,19 +11,24 @@ mod screen;
 use anyhow::bail;
 use sluice_model::{Conclusion, JobId};
 use sluice_plan::Plan;
-use sluice_server::local::{self, LocalEvent, LocalOptions, LocalRun};
+use sluice_server::local::{self, LocalEvent, LocalOptions, LocalOutcome, LocalRun};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::tree::{Tree, print_diagnostics};
 use crate::{Exit, plan};
 
+pub use group::only_grouped;
 pub use options::{Args, image_map};
 
-use screen::Screen;
+use screen::{Screen, Word};
 
 pub fn run(args: &Args) -> anyhow::Result<Exit> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(begin(args))
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let exit = runtime.block_on(begin(args));
+    // A question that nobody answered still reads from the terminal; it is not waited for.
+    runtime.shutdown_background();
+    exit
 }
 
 async fn begin(args: &Args) -> anyhow::Result<Exit> {
@@ -30,7 +38,7 @@ async fn begin(args: &Args) -> anyhow::Result<Exit> {
         print_diagnostics(&selection.diagnostics, &tree.files);
         return Ok(Exit::Usage);
     }
-    let plans = choose(selection.plans, args.workflow.as_deref(), args.job.as_deref())?;
+    let mut plans = choose(selection.plans, args.workflow.as_deref(), args.job.as_deref())?;
     if plans.is_empty() {
         println!("nothing runs for {} {}", tree.trigger.event.as_str(), tree.trigger.ref_name());
         for reason in &selection.not_run {
@@ -38,12 +46,16 @@ async fn begin(args: &Args) -> anyhow::Result<Exit> {
         }
         return Ok(Exit::Done);
     }
+    let alone = group::alone(&mut plans, &tree.state_folder()?)?;
     let refused = plan::refusals(&plans);
     if !refused.is_empty() {
         print_diagnostics(&refused, &tree.files);
+        anstream::eprintln!("{}", nothing_was_run(&plans, refused.len()));
         return Ok(Exit::Usage);
     }
-    execute(args, tree, plans).await
+    let exit = execute(args, tree, plans).await;
+    drop(alone);
+    exit
 }
 
 /// The workflows and jobs that were named; all of them where none was. A job brings what it needs along.
@@ -69,6 +81,26 @@ fn choose(plans: Vec<Plan>, workflow: Option<&str>, job: Option<&str>) -> anyhow
         }
     }
     Ok(plans)
+}
+
+/// A pipeline with a part that cannot be done is not run at all; the jobs that could be are named.
+fn nothing_was_run(plans: &[Plan], refusals: usize) -> String {
+    let parts = if refusals == 1 { "1 thing".to_owned() } else { format!("{refusals} things") };
+    let mut text = format!("nothing was run: {parts} that the pipeline asks for cannot be done here");
+    let mut possible = Vec::new();
+    for plan in plans {
+        for job in &plan.jobs {
+            let mut part = plan.clone();
+            keep_with_needs(&mut part, &job.id);
+            if plan::refusals(&[part]).is_empty() {
+                possible.push(job.id.to_string());
+            }
+        }
+    }
+    if !possible.is_empty() {
+        text.push_str(&format!("; `--job` runs one of those that can be: {}", possible.join(", ")));
+    }
+    text
 }
 
 fn list(verb: &str, known: &[String]) -> String {
@@ -102,17 +134,27 @@ async fn execute(args: &Args, tree: Tree, plans: Vec<Plan>) -> anyhow::Result<Ex
         .collect();
     let options: LocalOptions = args.local_options(tree.state_folder()?)?;
     let (sender, receiver) = mpsc::channel(1024);
+    let (words, heard) = mpsc::channel(16);
     let cancel = CancellationToken::new();
-    let watched = tokio::spawn(options::cancel_on_signals(cancel.clone()));
-    let approvals = gates::approvals(args.approve, plans.iter().map(|plan| plan.workflow.clone()).collect());
-    let shown = tokio::spawn(show(args.json, args.quiet, plans, receiver));
+    let watched = tokio::spawn(options::cancel_on_signals(cancel.clone(), words.clone()));
+    let workflows = plans.iter().map(|plan| plan.workflow.clone()).collect();
+    let approvals = gates::approvals(args.approve, workflows, words);
+    let shown = tokio::spawn(show(args.json, args.quiet, plans, receiver, heard));
     let outcomes = local::run(options, runs, sender, approvals, cancel).await;
     watched.abort();
     let screen = shown.await?;
     let outcomes = outcomes?;
     drop(guard);
-    screen.conclude(&outcomes);
-    Ok(exit_of(outcomes.iter().map(|outcome| outcome.conclusion)))
+    screen.conclude(&outcomes, &|plan, job| args.again(plan, job));
+    Ok(exit_of(outcomes.iter().map(verdict)))
+}
+
+/// How a run stands at its end: one that waits at a gate has failed already when a job has. None: it waits.
+fn verdict(outcome: &LocalOutcome) -> Option<Conclusion> {
+    let mut jobs = outcome.state.run().into_iter().flat_map(|run| run.jobs());
+    outcome.conclusion.or_else(|| {
+        jobs.find_map(|(_, job)| job.state.conclusion().filter(|ended| *ended == Conclusion::Failure))
+    })
 }
 
 /// The worst of all ends.
@@ -125,7 +167,13 @@ fn exit_of(conclusions: impl Iterator<Item = Option<Conclusion>>) -> Exit {
 }
 
 /// Shows what happens until nothing more does.
-async fn show(json: bool, quiet: bool, plans: Vec<Plan>, mut events: mpsc::Receiver<LocalEvent>) -> Screen {
+async fn show(
+    json: bool,
+    quiet: bool,
+    plans: Vec<Plan>,
+    mut events: mpsc::Receiver<LocalEvent>,
+    mut words: mpsc::Receiver<Word>,
+) -> Screen {
     let mut screen = Screen::new(json, quiet, plans);
     let mut clock = tokio::time::interval(std::time::Duration::from_millis(100));
     loop {
@@ -134,6 +182,7 @@ async fn show(json: bool, quiet: bool, plans: Vec<Plan>, mut events: mpsc::Recei
                 Some(event) => screen.take(&event),
                 None => return screen,
             },
+            Some(word) = words.recv() => screen.hear(word),
             _ = clock.tick() => screen.tick(),
         }
     }

@@ -1,13 +1,18 @@
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use sluice_model::InstanceId;
+use sluice_plan::{Dialect, Plan};
 use sluice_runner::{ExecutorChoice, ImageMap};
 use sluice_server::local::LocalOptions;
 use sluice_wire::Secret;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::gates::Approve;
+use super::screen::Word;
 use crate::runner_choice::RunnerChoice;
 use crate::tree::TriggerArgs;
 
@@ -70,6 +75,38 @@ impl Args {
         })
     }
 
+    /// The command line that runs one job of a plan as this one did. Values of secrets are not in it.
+    pub fn again(&self, plan: &Plan, job: &InstanceId) -> String {
+        // A CircleCI config holds several workflows; a GitHub workflow is a file, and its name may be another's too.
+        let workflow = match plan.dialect {
+            Dialect::Github => &plan.file,
+            Dialect::Circleci => &plan.workflow,
+        };
+        let mut words = vec!["sluice".to_owned(), "run".to_owned(), workflow.clone()];
+        let mut flag = |name: &str, value: &str| words.extend([name.to_owned(), value.to_owned()]);
+        flag("--job", job.job.as_str());
+        if self.path != Path::new(".") {
+            flag("-C", &self.path.to_string_lossy());
+        }
+        if self.runner != RunnerChoice::Auto {
+            flag("--runner", self.runner.as_str());
+        }
+        if self.approve != Approve::Ask {
+            flag("--approve", self.approve.as_str());
+        }
+        self.images.iter().for_each(|image| flag("--image", image));
+        self.vars.iter().for_each(|var| flag("--var", var));
+        for secret in &self.secrets {
+            flag("--secret", secret.split('=').next().unwrap_or_default());
+        }
+        if let Some(file) = &self.secret_file {
+            flag("--secret-file", &file.to_string_lossy());
+        }
+        words.extend(self.trigger.words());
+        words.extend(self.allow_host_docker.then(|| "--allow-host-docker".to_owned()));
+        words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
+    }
+
     fn all_secrets(&self) -> anyhow::Result<BTreeMap<String, Secret>> {
         let mut secrets = BTreeMap::new();
         if let Some(path) = &self.secret_file {
@@ -110,14 +147,41 @@ fn split(pair: &str, flag: &str) -> anyhow::Result<(String, String)> {
     }
 }
 
-/// Ctrl-C cancels as GitHub does; a second one ends the program, and what it started dies with it.
-pub async fn cancel_on_signals(cancel: CancellationToken) {
-    if tokio::signal::ctrl_c().await.is_err() {
-        return;
-    }
-    anstream::eprintln!("cancelling: jobs stop in their own way; Ctrl-C once more kills them");
+/// Ctrl-C or SIGTERM cancels as GitHub does; a second one ends the program, and what it started dies with it.
+pub async fn cancel_on_signals(cancel: CancellationToken, screen: mpsc::Sender<Word>) {
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return };
+    let mut asked = async || {
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => 130,
+            _ = terminate.recv() => 143,
+        }
+    };
+    asked().await;
+    let notice = "cancelling: jobs stop in their own way; Ctrl-C once more kills them";
+    let _ = screen.send(Word::Notice(notice.to_owned())).await;
     cancel.cancel();
-    if tokio::signal::ctrl_c().await.is_ok() {
-        std::process::exit(130);
+    let code = asked().await;
+    std::process::exit(code);
+}
+
+/// A word as a shell reads it back.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:@,+".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn a_word_is_quoted_where_a_shell_would_read_more_into_it() {
+        assert_eq!(quoted("ubuntu-latest=local/ci:1"), "ubuntu-latest=local/ci:1");
+        assert_eq!(quoted("a b"), "'a b'");
+        assert_eq!(quoted("it's $HOME"), "'it'\\''s $HOME'");
+        assert_eq!(quoted(""), "''");
     }
 }

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use serde::Serialize;
 use sluice_model::{Conclusion, InstanceId};
@@ -19,41 +19,71 @@ pub enum Line<'a> {
 #[derive(Debug, Default)]
 pub struct RunRecord {
     pub number: u64,
-    pub ended: BTreeMap<InstanceId, Conclusion>,
-    pub gates: Vec<InstanceId>,
+    pub ended: BTreeMap<InstanceId, Ended>,
+    pub gates: BTreeMap<InstanceId, String>,
     pub jobs: BTreeMap<InstanceId, JobRecord>,
+    /// As GitHub shows a combination: `test (linux, 3)`.
+    pub names: BTreeMap<InstanceId, String>,
+}
+
+/// How a job instance ended.
+#[derive(Debug)]
+pub struct Ended {
+    pub conclusion: Conclusion,
+    pub problem: Option<String>,
+}
+
+impl RunRecord {
+    pub fn name_of(&self, instance: &InstanceId) -> String {
+        self.names.get(instance).cloned().unwrap_or_else(|| instance.to_string())
+    }
 }
 
 /// What the screen remembers of one job instance.
 #[derive(Debug, Default)]
 pub struct JobRecord {
     pub steps: BTreeMap<u32, StepRecord>,
-    pub current: Option<u32>,
 }
 
 #[derive(Debug, Default)]
 pub struct StepRecord {
     pub name: String,
+    pub is_titled: bool,
     pub exit_code: Option<i32>,
     pub failed: bool,
     /// The last lines, for the account of what failed.
-    pub tail: std::collections::VecDeque<String>,
+    pub tail: VecDeque<String>,
     /// A line whose end has not come yet.
-    pub partial: String,
+    partial: String,
+    header: Header,
+}
+
+/// The group that a step begins with repeats its script, which the file has.
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Header {
+    #[default]
+    Expected,
+    Inside,
+    Past,
 }
 
 /// How many last lines of a failed step are shown again at the end.
 const TAIL_LINES: usize = 20;
 
 impl StepRecord {
-    /// Takes text, and gives the lines that are whole now.
+    /// Takes text, and gives the lines of the step's own output that are whole now.
     pub fn take(&mut self, text: &str) -> Vec<String> {
         self.partial.push_str(text);
         let mut lines = Vec::new();
-        while let Some(end) = self.partial.find('\n') {
-            let line: String = self.partial.drain(..=end).collect();
-            lines.push(line.trim_end_matches(['\n', '\r']).to_owned());
+        let mut begin = 0;
+        while let Some(length) = self.partial[begin..].find('\n') {
+            let line = self.partial[begin..begin + length].trim_end_matches('\r').to_owned();
+            begin += length + 1;
+            if !self.is_header(&line) {
+                lines.push(line);
+            }
         }
+        self.partial.drain(..begin);
         self.remember(&lines);
         lines
     }
@@ -67,12 +97,44 @@ impl StepRecord {
         })
     }
 
+    fn is_header(&mut self, line: &str) -> bool {
+        let is_header = match self.header {
+            Header::Expected => line.starts_with("##[group]"),
+            Header::Inside => true,
+            Header::Past => return false,
+        };
+        self.header = if is_header && line != "##[endgroup]" { Header::Inside } else { Header::Past };
+        is_header
+    }
+
     fn remember(&mut self, lines: &[String]) {
-        for line in lines {
-            if self.tail.len() == TAIL_LINES {
-                self.tail.pop_front();
-            }
-            self.tail.push_back(line.clone());
-        }
+        let surplus = (self.tail.len() + lines.len()).saturating_sub(TAIL_LINES);
+        self.tail.drain(..surplus.min(self.tail.len()));
+        self.tail.extend(lines.iter().skip(lines.len().saturating_sub(TAIL_LINES)).cloned());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_gives_its_output_without_its_header() {
+        let mut step = StepRecord::default();
+        assert_eq!(step.take("##[group]Run make\nmake\n##[endgroup]\none\r\ntw"), ["one"]);
+        assert_eq!(step.take("o\n##[group]own\n"), ["two", "##[group]own"]);
+        assert_eq!(step.take("no end"), Vec::<String>::new());
+        assert_eq!(step.rest().as_deref(), Some("no end"));
+        assert_eq!(Vec::from(step.tail), ["one", "two", "##[group]own", "no end"]);
+    }
+
+    #[test]
+    fn the_last_lines_are_remembered() {
+        let mut step = StepRecord::default();
+        let text: String = (1..=100).map(|number| format!("{number}\n")).collect();
+        step.take(&text);
+        step.take("101\n");
+        let tail = Vec::from(step.tail);
+        assert_eq!((tail.len(), tail[0].as_str(), tail[19].as_str()), (20, "82", "101"));
     }
 }

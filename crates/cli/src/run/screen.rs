@@ -1,21 +1,18 @@
 use std::collections::BTreeMap;
-use std::io::IsTerminal;
-use std::time::{Duration, Instant};
+use std::io::{IsTerminal, Write};
+use std::time::Instant;
 
-use anstyle::{AnsiColor, Style};
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use sluice_engine::{InstanceState, State};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use sluice_engine::{InstanceState, JobState, State};
 use sluice_model::{Conclusion, InstanceId};
 use sluice_plan::Plan;
 use sluice_server::local::{LocalEvent, LocalOutcome};
 use sluice_wire::JobEvent;
+use tokio::sync::oneshot;
 
-use super::record::{JobRecord, Line, RunRecord};
-
-const GREEN: Style = AnsiColor::Green.on_default();
-const RED: Style = AnsiColor::Red.on_default();
-const DIM: Style = Style::new().dimmed();
-const BOLD: Style = Style::new().bold();
+use super::look::{self, BOLD, DIM, dress};
+use super::record::{Ended, Line, RunRecord};
+use super::{account, verdict};
 
 /// Shows runs as they go on: prefixed lines, a live line a running job below them on a terminal; or JSON.
 pub struct Screen {
@@ -25,6 +22,8 @@ pub struct Screen {
     runs: Vec<RunRecord>,
     /// None where there is no terminal.
     live: Option<Live>,
+    /// While a question stands on the terminal: what is to follow it.
+    held: Option<Vec<String>>,
     begun: Instant,
 }
 
@@ -33,12 +32,23 @@ struct Live {
     jobs: BTreeMap<(usize, InstanceId), ProgressBar>,
 }
 
+/// What others have to say on the terminal that the screen has.
+pub enum Word {
+    Notice(String),
+    /// Tells when it stands there, below everything else.
+    Question {
+        text: String,
+        shown: oneshot::Sender<()>,
+    },
+    Answered,
+}
+
 impl Screen {
     pub fn new(json: bool, quiet: bool, plans: Vec<Plan>) -> Self {
         let runs = plans.iter().map(|_| RunRecord::default()).collect();
         let live = (!json && std::io::stderr().is_terminal() && std::io::stdout().is_terminal())
             .then(|| Live { bars: MultiProgress::new(), jobs: BTreeMap::new() });
-        Self { json, quiet, plans, runs, live, begun: Instant::now() }
+        Self { json, quiet, plans, runs, live, held: None, begun: Instant::now() }
     }
 
     pub fn take(&mut self, event: &LocalEvent) {
@@ -51,6 +61,35 @@ impl Screen {
         }
     }
 
+    pub fn hear(&mut self, word: Word) {
+        match word {
+            Word::Notice(text) => {
+                self.above(|| anstream::eprintln!("{text}"));
+                // Whoever cancels does not answer any more.
+                self.release();
+            }
+            Word::Question { text, shown } => {
+                if let Some(live) = &self.live {
+                    live.bars.set_draw_target(ProgressDrawTarget::hidden());
+                }
+                let mut terminal = std::io::stderr();
+                // A terminal that cannot be written to is no terminal: the reading of the answer ends.
+                let _ = write!(terminal, "{text}").and_then(|()| terminal.flush());
+                self.held.get_or_insert_default();
+                let _ = shown.send(());
+            }
+            Word::Answered => self.release(),
+        }
+    }
+
+    fn release(&mut self) {
+        let Some(held) = self.held.take() else { return };
+        if let Some(live) = &self.live {
+            live.bars.set_draw_target(ProgressDrawTarget::stderr());
+        }
+        self.lines(held);
+    }
+
     pub fn tick(&mut self) {
         if let Some(live) = &self.live {
             live.jobs.values().for_each(ProgressBar::tick);
@@ -58,44 +97,43 @@ impl Screen {
     }
 
     fn began(&mut self, index: usize, number: u64) {
-        let Some(run) = self.runs.get_mut(index) else { return };
+        let (Some(run), Some(plan)) = (self.runs.get_mut(index), self.plans.get(index)) else { return };
         run.number = number;
-        let Some(plan) = self.plans.get(index) else { return };
-        let (workflow, file) = (plan.workflow.as_str(), plan.file.as_str());
         if self.json {
-            print(&Line::RunStarted { run: number, workflow, file });
+            print(&Line::RunStarted { run: number, workflow: &plan.workflow, file: &plan.file });
         } else {
-            self.line(&format!("{BOLD}{workflow}{BOLD:#} {DIM}{file}, run {number}{DIM:#}"));
+            let line = look::workflow(plan, number);
+            self.lines(vec![line]);
         }
     }
 
     fn changed(&mut self, index: usize, state: &State) {
         let Some(run) = state.run() else { return };
-        let number = self.runs[index].number;
         for (id, instance) in run.instances() {
+            let record = &mut self.runs[index];
+            record.names.entry(id.clone()).or_insert_with(|| instance.plan.name.clone());
             match &instance.state {
-                InstanceState::Gated { .. } if !self.runs[index].gates.contains(&id) => {
-                    self.runs[index].gates.push(id.clone());
+                InstanceState::Gated { .. } if !record.gates.contains_key(&id) => {
                     let gate = instance.gate.as_ref().map_or("", |gate| gate.name.as_str());
+                    record.gates.insert(id.clone(), gate.to_owned());
                     if self.json {
-                        print(&Line::GateWaits { run: number, job: &id, gate });
+                        print(&Line::GateWaits { run: record.number, job: &id, gate });
                     } else {
-                        self.line(&format!("⏸ {gate} waits for an approval"));
+                        self.lines(vec![format!("⏸ {gate} waits for an approval")]);
                     }
                 }
                 InstanceState::Ended { conclusion, problem, started, at, .. } => {
-                    if self.runs[index].ended.insert(id.clone(), *conclusion).is_some() {
-                        continue;
-                    }
-                    if self.json {
-                        let problem = problem.as_deref();
-                        print(&Line::JobEnded { run: number, job: &id, conclusion: *conclusion, problem });
-                        continue;
-                    }
+                    record.gates.remove(&id);
                     let took = started.map(|started| at.since_ms(started));
-                    self.ended(index, &id, &instance.plan.name, *conclusion, problem.as_deref(), took);
+                    self.ended(index, id, *conclusion, problem.clone(), took);
                 }
                 _ => {}
+            }
+        }
+        // A job that was skipped, or whose matrix could not be made, never had an instance.
+        for (job, record) in run.jobs().filter(|(_, record)| record.instances.is_empty()) {
+            if let JobState::Ended { conclusion, problem, .. } = &record.state {
+                self.ended(index, InstanceId::new(job.id.clone(), 0), *conclusion, problem.clone(), None);
             }
         }
     }
@@ -103,25 +141,26 @@ impl Screen {
     fn ended(
         &mut self,
         index: usize,
-        id: &InstanceId,
-        name: &str,
+        id: InstanceId,
         conclusion: Conclusion,
-        problem: Option<&str>,
+        problem: Option<String>,
         took_ms: Option<i64>,
     ) {
+        let run = &mut self.runs[index];
+        if run.ended.contains_key(&id) {
+            return;
+        }
         if let Some(bar) = self.live.as_mut().and_then(|live| live.jobs.remove(&(index, id.clone()))) {
             bar.finish_and_clear();
         }
-        let took = took_ms.map_or(String::new(), |ms| format!(" {DIM}{:.1} s{DIM:#}", ms as f64 / 1000.0));
-        let line = match conclusion {
-            Conclusion::Success => format!("{GREEN}✓ {name}{GREEN:#}{took}"),
-            Conclusion::Failure => format!("{RED}✕ {name}{RED:#}{took}"),
-            Conclusion::Cancelled => format!("⊘ {name}{took}"),
-            Conclusion::Skipped => format!("{DIM}– {name} skipped{DIM:#}"),
-        };
-        self.line(&line);
-        if let Some(problem) = problem {
-            self.line(&format!("  {problem}"));
+        let mut lines = vec![look::ended(&run.name_of(&id), conclusion, took_ms)];
+        lines.extend(problem.iter().map(|problem| format!("  {problem}")));
+        if self.json {
+            print(&Line::JobEnded { run: run.number, job: &id, conclusion, problem: problem.as_deref() });
+        }
+        run.ended.insert(id, Ended { conclusion, problem });
+        if !self.json {
+            self.lines(lines);
         }
     }
 
@@ -131,53 +170,45 @@ impl Screen {
             print(&Line::Job { run: run.number, job: instance, attempt, event });
             return;
         }
+        let name = run.name_of(instance);
         let job = run.jobs.entry(instance.clone()).or_default();
+        let mut said = Vec::new();
         match event {
             JobEvent::Prepared { executor, .. } => {
-                let message = format!("{instance} {DIM}{executor}{DIM:#}");
-                self.progress(index, instance, message);
+                self.progress(index, instance, format!("{name} {DIM}{executor}{DIM:#}"));
             }
-            JobEvent::StepStarted { step, name, .. } => {
-                job.steps.entry(*step).or_default().name.clone_from(name);
-                job.current = Some(*step);
-                self.progress(index, instance, format!("{instance} {DIM}{name}{DIM:#}"));
-                if !self.quiet {
-                    self.line(&format!("{DIM}{instance} |{DIM:#} {BOLD}{name}{BOLD:#}"));
-                }
+            JobEvent::StepStarted { step, name: title, .. } => {
+                job.steps.entry(*step).or_default().name.clone_from(title);
+                self.progress(index, instance, format!("{name} {DIM}{}{DIM:#}", one_line(title)));
             }
             JobEvent::Output { step, text, .. } => {
-                let lines = job.steps.entry(*step).or_default().take(text);
-                self.output(instance, &lines);
+                let record = job.steps.entry(*step).or_default();
+                if !std::mem::replace(&mut record.is_titled, true) {
+                    said.push(format!("{BOLD}{}{BOLD:#}", one_line(&record.name)));
+                }
+                said.extend(record.take(text).iter().filter_map(|line| dress(line)).map(Into::into));
             }
-            JobEvent::StepFinished { step, conclusion, exit_code, .. } => {
+            JobEvent::StepFinished { step, outcome, conclusion, exit_code, .. } => {
                 let record = job.steps.entry(*step).or_default();
                 record.failed = *conclusion == Conclusion::Failure;
                 record.exit_code = *exit_code;
-                let rest: Vec<_> = record.rest().into_iter().collect();
-                self.output(instance, &rest);
+                if !std::mem::replace(&mut record.is_titled, true) {
+                    let title = one_line(&record.name);
+                    said.push(match outcome {
+                        Conclusion::Skipped => format!("{DIM}– {title} (skipped){DIM:#}"),
+                        _ => format!("{BOLD}{title}{BOLD:#}"),
+                    });
+                }
+                said.extend(record.rest().iter().filter_map(|line| dress(line)).map(Into::into));
+                if *outcome == Conclusion::Failure && *conclusion == Conclusion::Success {
+                    said.push(format!("{DIM}goes on: this step may fail{DIM:#}"));
+                }
             }
-            // The log has said it, as `##[error]…`.
-            JobEvent::Annotation { .. } => {}
-            JobEvent::ArtifactStored { name, files, size_bytes } => {
-                self.note(instance, &format!("kept artifact `{name}`: {files} files, {size_bytes} bytes"));
-            }
-            JobEvent::TestsStored { passed, failed, skipped } => {
-                self.note(instance, &format!("tests: {passed} passed, {failed} failed, {skipped} skipped"));
-            }
+            // The log has said it, as `##[error]…` or as the step's own line.
+            JobEvent::Annotation { .. } | JobEvent::ArtifactStored { .. } | JobEvent::TestsStored { .. } => {}
         }
-    }
-
-    fn output(&self, instance: &InstanceId, lines: &[String]) {
         if !self.quiet {
-            for line in lines.iter().filter_map(|line| dress(line)) {
-                self.line(&format!("{DIM}{instance} |{DIM:#} {line}"));
-            }
-        }
-    }
-
-    fn note(&self, instance: &InstanceId, text: &str) {
-        if !self.quiet {
-            self.line(&format!("{DIM}{instance} | {text}{DIM:#}"));
+            self.lines(said.into_iter().map(|line| format!("{DIM}{name} |{DIM:#} {line}")).collect());
         }
     }
 
@@ -187,7 +218,7 @@ impl Screen {
         let bar = live.jobs.entry((index, instance.clone())).or_insert_with(|| {
             let bar = bars.add(ProgressBar::new_spinner());
             // The template is a constant, and has this form.
-            if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed:>3} {msg}") {
+            if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed:>3} {wide_msg}") {
                 bar.set_style(style);
             }
             bar
@@ -195,77 +226,38 @@ impl Screen {
         bar.set_message(message);
     }
 
-    /// Above the live lines where there are any.
-    fn line(&self, line: &str) {
-        match &self.live {
-            // A terminal that went away is no reason to stop the run.
-            Some(live) => live.bars.suspend(|| anstream::println!("{line}")),
-            None => anstream::println!("{line}"),
+    /// Prints lines, or holds them back while a question stands.
+    fn lines(&mut self, lines: Vec<String>) {
+        match &mut self.held {
+            Some(held) => held.extend(lines),
+            None if lines.is_empty() => {}
+            None => self.above(|| anstream::println!("{}", lines.join("\n"))),
         }
     }
 
-    /// The account at the end: what failed, where, and its last lines.
-    pub fn conclude(&self, outcomes: &[LocalOutcome]) {
+    /// Above the live lines where there are any.
+    fn above(&self, print: impl FnOnce()) {
+        match &self.live {
+            Some(live) => live.bars.suspend(print),
+            None => print(),
+        }
+    }
+
+    /// The account at the end; `again` is the command that runs one job alone.
+    pub fn conclude(&self, outcomes: &[LocalOutcome], again: &dyn Fn(&Plan, &InstanceId) -> String) {
         if self.json {
             for outcome in outcomes {
-                print(&Line::RunEnded { run: outcome.number, conclusion: outcome.conclusion });
+                print(&Line::RunEnded { run: outcome.number, conclusion: verdict(outcome) });
             }
             return;
         }
-        for (run, plan) in self.runs.iter().zip(&self.plans) {
-            for (id, _) in run.ended.iter().filter(|(_, conclusion)| **conclusion == Conclusion::Failure) {
-                if let Some(job) = run.jobs.get(id) {
-                    self.explain(plan, run.number, id, job);
-                }
-            }
-        }
-        let took = format_duration(self.begun.elapsed());
-        for (outcome, plan) in outcomes.iter().zip(&self.plans) {
-            let (sign, word) = match outcome.conclusion {
-                Some(Conclusion::Success | Conclusion::Skipped) => (format!("{GREEN}✓{GREEN:#}"), "passed"),
-                Some(Conclusion::Failure) => (format!("{RED}✕{RED:#}"), "failed"),
-                Some(Conclusion::Cancelled) => ("⊘".to_owned(), "cancelled"),
-                None => ("⏸".to_owned(), "waits for an approval (--approve all opens every gate)"),
-            };
-            anstream::println!("{sign} {BOLD}{}{BOLD:#} {word} {DIM}after {took}{DIM:#}", plan.workflow);
-        }
-    }
-
-    fn explain(&self, plan: &Plan, number: u64, id: &InstanceId, job: &JobRecord) {
-        for step in job.steps.values().filter(|step| step.failed) {
-            let how = step.exit_code.map_or(String::new(), |code| format!(" with exit code {code}"));
-            anstream::println!();
-            anstream::println!(
-                "{RED}{}: {id}: \"{}\" failed{how}{RED:#} {DIM}(run {number}){DIM:#}",
-                plan.workflow,
-                step.name
-            );
-            for line in step.tail.iter().filter_map(|line| dress(line)) {
-                anstream::println!("  {line}");
-            }
-        }
+        account::print(&self.runs, &self.plans, outcomes, self.begun.elapsed(), again);
     }
 }
 
-/// A line of a log as a terminal shows it: the marks of groups and annotations become looks.
-fn dress(line: &str) -> Option<std::borrow::Cow<'_, str>> {
-    let Some((mark, text)) = line.strip_prefix("##[").and_then(|rest| rest.split_once(']')) else {
-        return Some(line.into());
-    };
-    match mark {
-        "group" => Some(format!("{DIM}{text}{DIM:#}").into()),
-        "endgroup" => None,
-        "error" => Some(format!("{RED}error:{RED:#} {text}").into()),
-        "warning" | "notice" | "debug" => Some(format!("{DIM}{mark}:{DIM:#} {text}").into()),
-        _ => Some(line.into()),
-    }
-}
-
-fn format_duration(duration: Duration) -> String {
-    match duration.as_secs() {
-        0..=59 => format!("{:.1} s", duration.as_secs_f64()),
-        seconds => format!("{} min {} s", seconds / 60, seconds % 60),
-    }
+/// A step without a name of its own is called by its script's first line.
+fn one_line(title: &str) -> &str {
+    title.lines().next().unwrap_or_default()
 }
 
 /// A reader that went away ends nothing.

@@ -56,7 +56,7 @@ impl TriggerArgs {
             }
         };
         let sha: CommitSha = head.sha.parse()?;
-        let git_ref = self.whole_ref(&checkout)?;
+        let git_ref = self.whole_ref(root, &checkout)?;
         let is_pull_request = matches!(self.event, Event::PullRequest | Event::PullRequestTarget);
         let base = self.base.clone().or_else(|| is_pull_request.then(|| default_branch.clone()));
         let payload = match &self.event_file {
@@ -87,6 +87,21 @@ impl TriggerArgs {
         Ok((trigger, default_branch))
     }
 
+    /// What of this was given, as words of a command line.
+    pub fn words(&self) -> Vec<String> {
+        let mut words = Vec::new();
+        let mut flag = |name: &str, value: &str| words.extend([name.to_owned(), value.to_owned()]);
+        if self.event != Event::Push {
+            flag("--event", self.event.as_str());
+        }
+        self.git_ref.iter().for_each(|name| flag("--ref", name));
+        self.base.iter().for_each(|base| flag("--base", base));
+        self.changed_paths.iter().for_each(|path| flag("--changed-path", path));
+        self.inputs.iter().for_each(|input| flag("--input", input));
+        self.event_file.iter().for_each(|file| flag("--event-file", &file.to_string_lossy()));
+        words
+    }
+
     /// The `inputs` context.
     pub fn inputs(&self, trigger: &Trigger) -> Value {
         if trigger.inputs.is_empty() && self.event != Event::WorkflowDispatch {
@@ -95,14 +110,17 @@ impl TriggerArgs {
         Value::object(trigger.inputs.iter().map(|(key, value)| (key.clone(), Value::from(value.as_str()))))
     }
 
-    fn whole_ref(&self, checkout: &Checkout) -> anyhow::Result<String> {
+    fn whole_ref(&self, root: &Path, checkout: &Checkout) -> anyhow::Result<String> {
         let Some(name) = &self.git_ref else {
             return checkout
                 .branch
                 .as_ref()
                 .map(|branch| format!("refs/heads/{branch}"))
-                .context("no branch is checked out: give --ref BRANCH or --ref TAG");
+                .with_context(|| no_branch(root));
         };
+        if git(root, &["check-ref-format", "--normalize", &format!("refs/heads/{name}")]).is_none() {
+            bail!("--ref `{name}`: no branch and no tag can have this name");
+        }
         if name.starts_with("refs/") {
             return Ok(name.clone());
         }
@@ -127,6 +145,16 @@ impl TriggerArgs {
                 None => bail!("--input `{pair}`: expected KEY=VALUE"),
             })
             .collect()
+    }
+}
+
+/// Names what points at the commit that is checked out.
+fn no_branch(root: &Path) -> String {
+    let names = ["for-each-ref", "--points-at=HEAD", "--format=%(refname:short)", "refs/heads", "refs/tags"];
+    let here = git(root, &names).unwrap_or_default();
+    match here.lines().collect::<Vec<_>>().as_slice() {
+        [] => "no branch is checked out: give --ref BRANCH or --ref TAG".to_owned(),
+        here => format!("no branch is checked out: give --ref {}", here.join(" or --ref ")),
     }
 }
 

@@ -6,4 +6,5 @@ mod help;
 mod reading;
 mod readme;
 mod repository;
+mod running;
 mod server;

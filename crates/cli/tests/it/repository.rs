@@ -1,6 +1,6 @@
 //! A repository in a throw-away folder, and what `sluice` says in it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use tempfile::TempDir;
@@ -57,15 +57,25 @@ impl Repository {
     }
 
     pub fn sluice(&self, args: &[&str]) -> Said {
-        let state = self.path().join(".git/test-state");
-        let output = Command::new(env!("CARGO_BIN_EXE_sluice"))
-            .args(args)
-            .current_dir(self.path())
-            .env("XDG_STATE_HOME", state)
-            .env("NO_COLOR", "1")
-            .output()
-            .unwrap();
-        Said::from(output)
+        Said::from(self.command(args).output().unwrap())
+    }
+
+    /// A call that is not made yet.
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sluice"));
+        command.args(args).current_dir(self.path());
+        command.env("XDG_STATE_HOME", self.state()).env("NO_COLOR", "1");
+        command
+    }
+
+    pub fn state(&self) -> PathBuf {
+        self.path().join(".git/test-state")
+    }
+
+    /// What git says to this.
+    pub fn git_says(&self, args: &[&str]) -> String {
+        let output = Command::new("git").args(args).current_dir(self.path()).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
     }
 }
 

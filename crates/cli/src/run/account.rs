@@ -1,0 +1,93 @@
+use std::time::Duration;
+
+use sluice_model::{Conclusion, InstanceId};
+use sluice_plan::Plan;
+use sluice_server::local::LocalOutcome;
+use sluice_wire::{TestCase, TestOutcome};
+
+use super::look::{BOLD, DIM, GREEN, RED, dress, duration};
+use super::record::{Ended, RunRecord, StepRecord};
+use super::verdict;
+
+/// How many failed tests are named, before the log has to be read.
+const TESTS_SHOWN: usize = 20;
+
+/// The account at the end: what failed, where, its last lines, and how to run it again.
+pub fn print(
+    runs: &[RunRecord],
+    plans: &[Plan],
+    outcomes: &[LocalOutcome],
+    took: Duration,
+    again: &dyn Fn(&Plan, &InstanceId) -> String,
+) {
+    for ((run, plan), outcome) in runs.iter().zip(plans).zip(outcomes) {
+        for (id, ended) in run.ended.iter().filter(|(_, ended)| ended.conclusion == Conclusion::Failure) {
+            explain(run, plan, id, ended);
+            tests(outcome.failed_tests.get(id).map_or(&[][..], Vec::as_slice));
+            anstream::println!("  {DIM}again:{DIM:#} {}", again(plan, id));
+        }
+    }
+    if runs.iter().flat_map(|run| run.ended.values()).any(|ended| ended.conclusion == Conclusion::Failure) {
+        anstream::println!();
+    }
+    for ((outcome, plan), run) in outcomes.iter().zip(plans).zip(runs) {
+        anstream::println!("{} {DIM}after {}{DIM:#}", verdict_line(outcome, plan, run), duration(took));
+    }
+}
+
+fn verdict_line(outcome: &LocalOutcome, plan: &Plan, run: &RunRecord) -> String {
+    let name = format!("{BOLD}{}{BOLD:#}", plan.workflow);
+    let line = match verdict(outcome) {
+        Some(Conclusion::Success) => format!("{GREEN}✓{GREEN:#} {name} passed"),
+        Some(Conclusion::Skipped) => format!("– {name} skipped: no job had anything to do"),
+        Some(Conclusion::Failure) => format!("{RED}✕{RED:#} {name} failed"),
+        Some(Conclusion::Cancelled) => format!("⊘ {name} cancelled"),
+        None => format!("⏸ {name} waits"),
+    };
+    if outcome.conclusion.is_some() {
+        return line;
+    }
+    let gates: Vec<_> = run.gates.values().map(|gate| format!("`{gate}`")).collect();
+    format!("{line}; not approved: {} (--approve all opens every gate)", gates.join(", "))
+}
+
+fn explain(run: &RunRecord, plan: &Plan, id: &InstanceId, ended: &Ended) {
+    let title = format!("{}: {}", plan.workflow, run.name_of(id));
+    anstream::println!();
+    let steps = run.jobs.get(id).into_iter().flat_map(|job| job.steps.values());
+    let failed: Vec<&StepRecord> = steps.filter(|step| step.failed).collect();
+    if let Some(problem) = &ended.problem {
+        anstream::println!("{RED}✕ {title}: {problem}{RED:#}");
+    }
+    for (index, step) in failed.iter().enumerate() {
+        let how = step.exit_code.map_or(String::new(), |code| format!(" with exit code {code}"));
+        if index == 0 && ended.problem.is_none() {
+            anstream::println!("{RED}✕ {title}: step \"{}\" failed{how}{RED:#}", step.name);
+        } else {
+            anstream::println!("  {RED}step \"{}\" failed{how}{RED:#}", step.name);
+        }
+        for line in step.tail.iter().filter_map(|line| dress(line)) {
+            anstream::println!("    {line}");
+        }
+    }
+    if failed.is_empty() && ended.problem.is_none() {
+        anstream::println!("{RED}✕ {title} failed{RED:#}");
+    }
+}
+
+fn tests(failed: &[TestCase]) {
+    if failed.is_empty() {
+        return;
+    }
+    anstream::println!("  failed tests:");
+    for test in failed.iter().take(TESTS_SHOWN) {
+        let TestOutcome::Failed { message } = &test.outcome else { continue };
+        let place = test.file.as_ref().map_or(String::new(), |file| format!(" {DIM}{file}{DIM:#}"));
+        let suite = if test.suite.is_empty() { String::new() } else { format!("{} ", test.suite) };
+        let first = message.lines().next().unwrap_or_default();
+        anstream::println!("    {RED}✕{RED:#} {suite}{}{place}: {first}", test.name);
+    }
+    if failed.len() > TESTS_SHOWN {
+        anstream::println!("    and {} more", failed.len() - TESTS_SHOWN);
+    }
+}

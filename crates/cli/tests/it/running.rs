@@ -1,0 +1,206 @@
+//! `sluice run` on the host: what it says, its exit codes, and that it leaves the tree and the machine as they were.
+
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use crate::repository::{Repository, Said};
+
+const CI: &str = ".github/workflows/ci.yml";
+
+fn workflow(jobs: &str) -> Repository {
+    Repository::with(&[(CI, &format!("name: CI\non: push\njobs:\n{jobs}"))])
+}
+
+fn circleci(text: &str) -> Repository {
+    Repository::with(&[(".circleci/config.yml", text)])
+}
+
+fn run(repository: &Repository, more: &[&str]) -> Said {
+    repository.sluice(&[&["run", "--runner", "host"], more].concat())
+}
+
+fn says(said: &Said, code: i32, words: &[&str]) {
+    let all = format!("{}{}", said.stdout, said.stderr);
+    assert_eq!(said.code, code, "{all}");
+    for word in words {
+        assert!(all.contains(word), "`{word}` is not in:\n{all}");
+    }
+}
+
+#[test]
+fn what_failed_is_told_at_the_end_with_how_to_run_it_again() {
+    let repository = workflow(concat!(
+        "  build:\n    runs-on: ubuntu-latest\n    strategy: { matrix: { v: [1, 2] }, fail-fast: false }\n    steps:\n",
+        "      - name: Compile\n        run: |\n          echo version ${{ matrix.v }}\n          exit $((${{ matrix.v }} * 3 - 3))\n",
+        "      - run: echo never reached\n",
+        "  ship:\n    needs: build\n    runs-on: ubuntu-latest\n    steps: [{ run: echo shipped }]\n",
+    ));
+    let said = run(&repository, &["--var", "A=b c"]);
+    says(
+        &said,
+        1,
+        &[
+            "build (2) | version 2",
+            "build (2) | – Run echo never reached (skipped)",
+            "– ship skipped",
+            "✕ CI: build (2): step \"Compile\" failed with exit code 3",
+            "again: sluice run .github/workflows/ci.yml --job build --runner host --var 'A=b c'",
+            "✕ CI failed",
+        ],
+    );
+    assert!(!said.stdout.contains("shell: bash"), "the header of a step is not its output:\n{}", said.stdout);
+    says(&run(&repository, &["--quiet"]), 1, &["✕ CI: build (2): step \"Compile\" failed", "    version 2"]);
+}
+
+#[test]
+fn everything_that_cannot_be_done_is_listed_before_anything_runs() {
+    let repository = workflow(concat!(
+        "  fine:\n    runs-on: ubuntu-latest\n    steps: [{ run: touch ran }]\n",
+        "  odd:\n    runs-on: windows-latest\n    steps:\n",
+        "      - uses: foo/bar@v1\n",
+        "      - uses: actions/checkout@v4\n        with: { submodules: recursive }\n",
+    ));
+    let said = run(&repository, &[]);
+    says(
+        &said,
+        2,
+        &[
+            "windows-latest",
+            ".github/workflows/ci.yml:10:9",
+            "foo/bar@v1",
+            "`submodules: recursive`",
+            "nothing was run: 3 things",
+            "`--job` runs one of those that can be: fine",
+        ],
+    );
+    assert_eq!(said.stdout, "");
+    says(&run(&repository, &["--job", "fine"]), 0, &["✓ fine"]);
+}
+
+#[test]
+fn a_concurrency_group_is_honoured_by_a_run_that_is_alone() {
+    let steps = "    runs-on: ubuntu-latest\n    steps: [{ run: echo ran }]\n";
+    let text = format!("on: push\nconcurrency: g\njobs:\n  build:\n{steps}");
+    let repository = Repository::with(&[(CI, &text)]);
+    says(&repository.sluice(&["plan"]), 0, &["build"]);
+    says(&run(&repository, &[]), 0, &["build | ran"]);
+    repository.write(".github/workflows/other.yml", text.as_bytes());
+    says(&run(&repository, &[]), 2, &["concurrency", "nothing was run"]);
+    says(&run(&repository, &["ci.yml"]), 0, &["build | ran"]);
+}
+
+#[test]
+fn failed_tests_are_named() {
+    let repository = circleci(concat!(
+        "version: 2.1\njobs:\n  test:\n    docker: [{ image: any }]\n    steps:\n",
+        "      - run: |\n          mkdir results\n          echo '<testsuite><testcase classname=\"cart\" name=\"adds\" file=\"cart.py\">",
+        "<failure message=\"1 is not 2\"/></testcase></testsuite>' > results/r.xml\n          exit 1\n",
+        "      - store_test_results: { path: results }\n",
+        "workflows: { all: { jobs: [test] } }\n",
+    ));
+    let said = run(&repository, &[]);
+    says(&said, 1, &["failed tests:", "✕ cart adds cart.py: 1 is not 2", "again: sluice run all --job test"]);
+}
+
+#[test]
+fn a_gate_that_nobody_opens_is_named() {
+    let jobs = "version: 2.1\njobs:\n  a: { docker: [{ image: any }], steps: [{ run: CODE }] }\nworkflows: { all: { jobs: [a, { hold: { type: approval } }] } }\n";
+    let waits = run(&circleci(&jobs.replace("CODE", "true")), &["--approve", "none"]);
+    says(&waits, 3, &["⏸ all waits; not approved: `hold`"]);
+    // What has failed has failed, whatever a person would say.
+    let failed = run(&circleci(&jobs.replace("CODE", "false")), &["--approve", "none"]);
+    says(&failed, 1, &["✕ all failed; not approved: `hold`"]);
+    says(&run(&circleci(&jobs.replace("CODE", "true")), &["--approve", "all"]), 0, &["✓ all passed"]);
+}
+
+#[test]
+fn the_persons_tree_and_index_stay_as_they_are() {
+    let repository = workflow(concat!(
+        "  look:\n    runs-on: ubuntu-latest\n    steps:\n      - uses: actions/checkout@v4\n",
+        "      - run: cat changed new staged; test ! -e ignored; echo x > made; git add -A\n",
+    ));
+    repository.write("changed", b"before\n");
+    repository.write(".gitignore", b"ignored\n");
+    repository.git(&["add", "--all"]);
+    repository.git(&["commit", "--quiet", "--message", "Second"]);
+    repository.write("changed", b"after\n");
+    repository.write("new", b"untracked\n");
+    repository.write("ignored", b"secret\n");
+    repository.write("staged", b"added\n");
+    repository.git(&["add", "staged"]);
+    let index = || std::fs::read(repository.path().join(".git/index")).unwrap();
+    let look =
+        || (repository.git_says(&["status", "--short"]), repository.git_says(&["for-each-ref"]), index());
+    let before = look();
+    says(&run(&repository, &[]), 0, &["look | after", "look | untracked", "look | added"]);
+    assert!(look() == before, "{}", repository.git_says(&["status", "--short"]));
+}
+
+#[test]
+fn a_ref_that_cannot_be_is_refused_and_one_that_is_missing_is_suggested() {
+    let repository = workflow("  a:\n    runs-on: ubuntu-latest\n    steps: [{ run: echo a }]\n");
+    for name in ["", "a b", "x..y"] {
+        says(&run(&repository, &["--ref", name]), 2, &["--ref", "no branch and no tag can have this name"]);
+    }
+    repository.git(&["checkout", "--quiet", "--detach"]);
+    says(&run(&repository, &[]), 2, &["no branch is checked out: give --ref main"]);
+    says(&run(&repository, &["--ref", "main"]), 0, &[]);
+}
+
+#[test]
+fn a_terminated_run_stops_its_jobs_and_a_killed_one_leaves_nothing_to_the_next() {
+    let repository = workflow(concat!(
+        "  wait:\n    runs-on: ubuntu-latest\n    steps:\n      - run: echo ready; exec sleep 1000\n",
+        "      - run: echo cleaned up\n        if: always()\n",
+        "  quick:\n    runs-on: ubuntu-latest\n    steps: [{ run: echo quick }]\n",
+    ));
+    let (child, mut output) = wait_until_ready(&repository);
+    send(&child, "TERM");
+    let said = finish(child, &mut output);
+    assert!(said.contains("wait | cleaned up") && said.contains("⊘ CI cancelled"), "{said}");
+    assert_eq!(left(&repository), Vec::<PathBuf>::new());
+
+    let (child, mut output) = wait_until_ready(&repository);
+    send(&child, "KILL");
+    finish(child, &mut output);
+    assert_ne!(
+        left(&repository),
+        Vec::<PathBuf>::new(),
+        "a killed process cannot clean up: the test sees nothing"
+    );
+    says(&run(&repository, &["--job", "quick"]), 0, &["quick | quick"]);
+    assert_eq!(left(&repository), Vec::<PathBuf>::new());
+}
+
+fn wait_until_ready(repository: &Repository) -> (Child, impl BufRead) {
+    let mut command = repository.command(&["run", "--runner", "host", "--job", "wait"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("| ready") {
+        line.clear();
+        assert_ne!(output.read_line(&mut line).unwrap(), 0, "the run ended before its step began");
+    }
+    (child, output)
+}
+
+fn send(child: &Child, signal: &str) {
+    let sent = Command::new("kill").args(["-s", signal, &child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+}
+
+fn finish(mut child: Child, output: &mut impl BufRead) -> String {
+    let mut said = String::new();
+    output.read_to_string(&mut said).unwrap();
+    child.wait().unwrap();
+    said
+}
+
+/// Snapshots, and the folders of runners.
+fn left(repository: &Repository) -> Vec<PathBuf> {
+    let state = std::fs::read_dir(repository.state().join("sluice")).unwrap().next().unwrap().unwrap().path();
+    let folders = ["snapshots", "runner/live"].map(|folder| state.join(folder));
+    let entries = folders.iter().flat_map(|folder| std::fs::read_dir(folder).unwrap());
+    entries.map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect()
+}
