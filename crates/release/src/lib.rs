@@ -38,7 +38,7 @@ pub use promotion::{Approval, Failure, Promotion, PromotionKind, PromotionState,
 pub use refused::Refused;
 pub use release::Release;
 pub use rollout::{Rollout, rollout};
-pub use run_gate::{RunGate, run_gate};
+pub use run_gate::{RunGate, run_approvals, run_gate};
 pub use state::{EnvironmentState, Hold, State};
 pub use variables::{VariableProblem, resolve_variables};
 pub use version::version_of;

@@ -45,15 +45,15 @@ pub fn run_gate(state: &State, run: RunId, name: &str, author: &UserName) -> Run
         return RunGate::Rejected { environment: name };
     }
     let Some(rule) = &environment.approve else { return RunGate::Free { environment: name } };
-    let approvals = approvals_in(state, run, &name);
+    let approvals = run_approvals(state, run, &name);
     match approval_wait(rule, &approvals, Some(author)) {
         Some(wait) if !gate.is_some_and(|gate| gate.is_open) => RunGate::Waits { environment: name, wait },
         _ => RunGate::Open { environment: name, by: counted(rule, &approvals, Some(author)) },
     }
 }
 
-/// What people said in the run, wherever it is kept by now.
-fn approvals_in(state: &State, run: RunId, environment: &EnvironmentName) -> Vec<Approval> {
+/// Who approved in the run, and when, wherever it is kept by now. Not all of them need count by the rule.
+pub fn run_approvals(state: &State, run: RunId, environment: &EnvironmentName) -> Vec<Approval> {
     let in_run = state.run_gates.get(&(run, environment.clone())).map(|gate| gate.approvals.clone());
     let promoted = state
         .release_of_run(run)
@@ -77,14 +77,14 @@ pub(crate) fn approve(
         return Err(Refused::GateDecided { environment });
     }
     let has_approved =
-        counted(&rule, &approvals_in(state, run, &environment), Some(author)).contains(&by.name);
+        counted(&rule, &run_approvals(state, run, &environment), Some(author)).contains(&by.name);
     if has_approved || gate.is_some_and(|gate| gate.is_open) {
         return Ok(Vec::new());
     }
     let mut draft = Draft::of(state, now);
     let approval = Approval { by: by.name, groups: by.groups, can_write: by.can_write, at: now };
     draft.push(Event::RunApproved { at: now, run, environment: environment.clone(), approval });
-    let approvals = approvals_in(&draft.state, run, &environment);
+    let approvals = run_approvals(&draft.state, run, &environment);
     if approval_wait(&rule, &approvals, Some(author)).is_none() {
         let by = counted(&rule, &approvals, Some(author));
         draft.push(Event::RunGateOpened { at: now, run, environment, by });

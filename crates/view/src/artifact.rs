@@ -30,7 +30,7 @@ impl ArtifactPage {
         frame.document(
             &Place::inside(&self.name, &self.repository, Tab::Runs),
             html! {
-                h1 { (self.name) }
+                div.title { h1 { (self.name) } }
                 p.dim { "Artifact of run " a href=(run) { "#" (self.run_number) } }
                 ul.results {
                     @for file in &self.files {

@@ -38,7 +38,7 @@ pub use gate::{Decision, GateWait, Verdict};
 pub use home::{HomePage, RepositoryRow, Stage};
 pub use job::{JobPage, LogFeed, LogLine, LogStream, PAGE_LINES, Sibling};
 pub use may::May;
-pub use people::{FreshToken, PeoplePage, Person, TokenRow};
+pub use people::{Access, FreshToken, PeoplePage, Person, TokenRow};
 pub use problem::{NextStep, ProblemPage};
 pub use region::Region;
 pub use release::{

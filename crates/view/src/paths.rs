@@ -21,7 +21,7 @@ pub fn home() -> &'static str {
     "/"
 }
 
-/// `GET`: the page. `POST` `name`, `groups` (separated by commas or spaces), `admin` (`on`, or absent): adds or changes a person.
+/// `GET`: the page. `POST` `name`, `groups` (separated by commas or spaces), `access` (`read`, `write` or `admin`): adds or changes a person.
 pub fn people() -> &'static str {
     "/people"
 }

@@ -19,9 +19,16 @@ pub struct PeoplePage {
 pub struct Person {
     pub name: UserName,
     pub groups: Vec<String>,
-    pub is_admin: bool,
-    pub last_seen: Option<Timestamp>,
+    pub access: Access,
     pub tokens: Vec<TokenRow>,
+}
+
+/// What a person may do in every repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    Read,
+    Write,
+    Admin,
 }
 
 #[derive(Debug, Clone)]
@@ -30,7 +37,6 @@ pub struct TokenRow {
     pub id: String,
     pub label: String,
     pub created_at: Timestamp,
-    pub last_used: Option<Timestamp>,
     pub expires_at: Option<Timestamp>,
 }
 
@@ -67,7 +73,12 @@ impl PeoplePage {
                         "Separated by spaces. "
                         @if !self.groups.is_empty() { "sluice.yaml names " (self.groups.join(", ")) "." }
                     }
-                    label.check { input type="checkbox" name="admin"; " Administrator: may add people and make tokens" }
+                    label for="access" { "Access" }
+                    select #access name="access" {
+                        @for access in [Access::Write, Access::Read, Access::Admin] {
+                            option value=(access.word()) { (access.meaning()) }
+                        }
+                    }
                     button type="submit" { "Save this person" }
                 }
             },
@@ -87,14 +98,35 @@ impl FreshToken {
     }
 }
 
+impl Access {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Admin => "admin",
+        }
+    }
+
+    fn meaning(self) -> &'static str {
+        match self {
+            Self::Read => "may only read",
+            Self::Write => "may push, rerun, promote and roll back",
+            Self::Admin => "administrator: also adds people and makes tokens",
+        }
+    }
+}
+
 impl Person {
     fn render(&self, frame: &Frame) -> Markup {
         html! {
             div.head {
                 h2 { (self.name) }
-                @if self.is_admin { span.chip { "administrator" } }
+                @match self.access {
+                    Access::Admin => span.chip { "administrator" },
+                    Access::Read => span.chip { "may only read" },
+                    Access::Write => {}
+                }
                 @for group in &self.groups { span.chip { (group) } }
-                span.dim { @match self.last_seen { Some(at) => { "seen " (when(frame.now, at)) }, None => "never seen" } }
             }
             @if !self.tokens.is_empty() {
                 ul.tokens { @for token in &self.tokens { li { (token.render(frame, &self.name)) } } }
@@ -113,8 +145,7 @@ impl TokenRow {
         html! {
             b { (self.label) }
             span.dim {
-                "made " (when(frame.now, self.created_at)) ", "
-                @match self.last_used { Some(at) => { "used " (when(frame.now, at)) }, None => "never used" }
+                "made " (when(frame.now, self.created_at))
                 @if let Some(at) = self.expires_at { @if at > frame.now { ", expires " } @else { ", expired " } (when(frame.now, at)) }
             }
             (frame.button(&paths::revoke_token(who, &self.id), &[], "small", "Revoke"))

@@ -201,7 +201,10 @@ async fn who_may_only_read_does_nothing_by_the_api_or_the_pages() {
         let said = notice(&answer);
         assert!(said.starts_with("bad: ") && said.contains("may"), "{path}: {said}");
     }
-    assert_eq!(browser.post(paths::people(), &world.url, "name=evil").await, StatusCode::FORBIDDEN);
+    assert_eq!(
+        browser.post(paths::people(), &world.url, "name=evil&access=admin").await,
+        StatusCode::FORBIDDEN
+    );
     let page = browser.get(&paths::run(repository, 1)).await.text().await.unwrap();
     assert!(page.contains("only qa may approve"), "{page}");
     assert!(page.contains("you may only read here"), "{page}");

@@ -147,7 +147,16 @@ pub(crate) async fn decide(
     let outcome = gates::decide_promotion(&app, &reader.actor, &repository, id, &decision).await;
     let back = back(&app, &repository, id, form.back.as_deref()).await;
     let word = if decision.approve { "Approved" } else { "Rejected" };
-    Ok(done(outcome.map(|()| format!("{word} promotion {id}.")), &back))
+    let what = named(&app, &repository, id).await.unwrap_or_else(|| format!("promotion {id}"));
+    Ok(done(outcome.map(|()| format!("{word} {what}.")), &back))
+}
+
+/// `1.2.3 for production`
+async fn named(app: &App, repository: &RepositoryName, id: PromotionId) -> Option<String> {
+    let state = app.deliveries.state(repository).await.ok()?;
+    let promotion = state.promotion(id)?;
+    let release = state.release(promotion.release)?;
+    Some(format!("{} for {}", release.version, promotion.environment))
 }
 
 /// The board, where the button stood there; else the page of the promotion's release.

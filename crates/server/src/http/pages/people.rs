@@ -26,8 +26,8 @@ pub(crate) struct PersonForm {
     /// Separated by commas or spaces.
     #[serde(default)]
     groups: String,
-    /// `on`, or absent.
-    admin: Option<String>,
+    /// `read`, `write` or `admin`.
+    access: String,
 }
 
 pub(crate) async fn put(
@@ -38,15 +38,8 @@ pub(crate) async fn put(
     reader.must_administrate()?;
     let name = UserName::new(form.name.trim());
     let words = form.groups.split([',', ' ']).filter(|word| !word.is_empty());
-    let access = match (form.admin.is_some(), app.store.user(&name).await?.map(|user| user.access)) {
-        (true, _) => Access::Admin,
-        // Who may only read keeps to that; the form knows no such mark.
-        (false, Some(Access::Read)) => Access::Read,
-        (false, _) => Access::Write,
-    };
-    let is_own_right = name == reader.actor.name && access != Access::Admin;
-    let request =
-        PutAccount { name, access: access.as_str().to_owned(), groups: words.map(str::to_owned).collect() };
+    let is_own_right = name == reader.actor.name && form.access != Access::Admin.as_str();
+    let request = PutAccount { name, access: form.access, groups: words.map(str::to_owned).collect() };
     let outcome = match is_own_right {
         true => Err(Refusal::conflict("you cannot take your own right to administrate away")),
         false => put_user(&app, &request).await,
@@ -93,19 +86,25 @@ async fn shown(app: &App, reader: Reader, fresh: Option<FreshToken>) -> PageAnsw
             id: token_id(&token.hash).to_owned(),
             label: token.label,
             created_at: token.created,
-            last_used: None,
             expires_at: token.expires,
         });
         people.push(Person {
             tokens: tokens.collect(),
-            is_admin: user.access == Access::Admin,
+            access: shown_access(user.access),
             groups: user.groups,
-            last_seen: None,
             name: user.name,
         });
     }
     let page = PeoplePage { people, groups: groups(app).await?, fresh };
     Ok(page_of(StatusCode::OK, page.render(&frame)))
+}
+
+fn shown_access(access: Access) -> sluice_view::Access {
+    match access {
+        Access::Read => sluice_view::Access::Read,
+        Access::Write => sluice_view::Access::Write,
+        Access::Admin => sluice_view::Access::Admin,
+    }
 }
 
 /// The groups that policies name.

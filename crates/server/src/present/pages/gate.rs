@@ -1,5 +1,5 @@
 use sluice_model::{Timestamp, UserName};
-use sluice_release::{self as release, Approval, Promotion, RunGate, Wait, run_gate, waits};
+use sluice_release::{self as release, Approval, Promotion, RunGate, Wait, run_approvals, run_gate, waits};
 use sluice_view::{Decision, GateWait, May, Verdict};
 
 use crate::accounts::Actor;
@@ -16,8 +16,8 @@ pub(crate) fn of_run(
     match run_gate(delivery, run, name, author) {
         RunGate::Waits { environment, wait: Wait::Approval { by, count, given, not_author } } => {
             let may = may_approve(actor, &by, &given, not_author.then_some(author));
-            let word = |who: UserName| Decision { who, verdict: Verdict::Approved, at: since, comment: None };
-            let decisions = given.into_iter().map(word).collect();
+            let said = run_approvals(delivery, run, &environment);
+            let decisions = said.iter().filter(|word| given.contains(&word.by)).map(approved).collect();
             GateWait {
                 name: environment.to_string(),
                 on: by,

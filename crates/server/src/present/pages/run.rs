@@ -144,7 +144,10 @@ pub(crate) fn error_line(
     }
     let failed = steps.iter().find(|step| step.status == Status::Failed)?;
     let annotated = marks.iter().find_map(|mark| match &mark.event {
-        JobEvent::Annotation { level: sluice_wire::Level::Error, message, .. } => {
+        // That a process failed is no reason: its last lines are.
+        JobEvent::Annotation { level: sluice_wire::Level::Error, message, .. }
+            if !message.starts_with(COMPLETED) =>
+        {
             Some((Some(mark.lines), message.clone()))
         }
         _ => None,
@@ -158,10 +161,31 @@ pub(crate) fn error_line(
         let first = failed.first_line.unwrap_or(1).max((last + 1).saturating_sub(SHOWN));
         let limit = usize::try_from((last + 1).saturating_sub(first)).unwrap_or(0);
         let lines = app.logs.lines(key, first, limit).unwrap_or_default();
-        let text: Vec<String> = lines.into_iter().map(|line| line.text).collect();
-        (Some(last).filter(|last| *last > 0), text.join("\n"))
+        (Some(last).filter(|last| *last > 0), reason_in(lines.into_iter().map(|line| line.text)))
     });
     Some(error(&failed.name, line, text))
+}
+
+/// What the runner writes under a step whose process failed.
+const COMPLETED: &str = "Process completed with exit code";
+
+/// The last lines of a failed step without the runner's own about it; these where there is nothing else.
+fn reason_in(lines: impl Iterator<Item = String>) -> String {
+    let mut kept: Vec<String> = Vec::new();
+    let mut completed = None;
+    for line in lines {
+        match line.strip_prefix("##[error]") {
+            Some(error) if error.starts_with(COMPLETED) => completed = Some(error.to_owned()),
+            Some(error) => kept.push(error.to_owned()),
+            // What stood before is the step's own script, shown as a group.
+            None if line.starts_with("##[endgroup]") => kept.clear(),
+            None => kept.push(line),
+        }
+    }
+    match kept.is_empty() {
+        true => completed.unwrap_or_default(),
+        false => kept.join("\n"),
+    }
 }
 
 fn draw_instance(id: InstanceId, instance: &engine::Instance, marks: &[Mark]) -> Instance {
@@ -275,5 +299,34 @@ pub(crate) fn reason(record: &JobRecord) -> Option<String> {
     match &record.state {
         engine::JobState::Ended { problem, .. } => problem.clone(),
         engine::JobState::Waiting | engine::JobState::Active { .. } => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reason_is_what_the_step_said_itself() {
+        for (lines, expect) in [
+            (vec!["one", "two", "##[error]Process completed with exit code 1."], "one\ntwo"),
+            (
+                vec![
+                    "a script",
+                    "##[endgroup]",
+                    "no such file",
+                    "##[error]Process completed with exit code 2.",
+                ],
+                "no such file",
+            ),
+            (
+                vec!["test x", "##[endgroup]", "##[error]Process completed with exit code 1."],
+                "Process completed with exit code 1.",
+            ),
+            (vec!["##[error]no such artifact"], "no such artifact"),
+            (vec![], ""),
+        ] {
+            assert_eq!(reason_in(lines.iter().map(|line| (*line).to_owned())), expect, "{lines:?}");
+        }
     }
 }

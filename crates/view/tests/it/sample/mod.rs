@@ -125,18 +125,16 @@ pub fn home() -> HomePage {
 }
 
 pub fn people() -> PeoplePage {
-    let token = |id: &str, label: &str, used: Option<i64>, expires: Option<i64>| TokenRow {
+    let token = |id: &str, label: &str, expires: Option<i64>| TokenRow {
         id: id.to_owned(),
         label: label.to_owned(),
         created_at: ago(40 * 86_400),
-        last_used: used.map(ago),
         expires_at: expires.map(|at| NOW.plus_ms(at * 1_000)),
     };
-    let person = |name: &str, groups: &[&str], is_admin, seen: Option<i64>, tokens| Person {
+    let person = |name: &str, groups: &[&str], access, tokens| Person {
         name: user(name),
         groups: groups.iter().map(|group| (*group).to_owned()).collect(),
-        is_admin,
-        last_seen: seen.map(ago),
+        access,
         tokens,
     };
     PeoplePage {
@@ -144,18 +142,16 @@ pub fn people() -> PeoplePage {
             person(
                 "mara",
                 &["release-managers"],
-                true,
-                Some(2),
-                vec![token("7f3a", "laptop", Some(2), None), token("90bc", "phone", None, Some(12 * 86_400))],
+                Access::Admin,
+                vec![token("7f3a", "laptop", None), token("90bc", "phone", Some(12 * 86_400))],
             ),
             person(
                 "jonas",
                 &["release-managers", "developers"],
-                false,
-                Some(400),
-                vec![token("11aa", "laptop", Some(400), Some(-86_400))],
+                Access::Write,
+                vec![token("11aa", "laptop", Some(-86_400))],
             ),
-            person("ines", &["qa"], false, None, vec![]),
+            person("ines", &["qa"], Access::Read, vec![]),
         ],
         groups: vec!["qa".to_owned(), "release-managers".to_owned()],
         fresh: Some(FreshToken {
@@ -163,6 +159,17 @@ pub fn people() -> PeoplePage {
             token: "slc_7JmZ2bXv0hYq4sKd".to_owned(),
             link: "http://127.0.0.1:7000/sign-in?token=slc_7JmZ2bXv0hYq4sKd".to_owned(),
         }),
+    }
+}
+
+pub fn artifact() -> ArtifactPage {
+    let file = |path: &str, size_bytes| ArtifactFile { path: path.to_owned(), size_bytes };
+    ArtifactPage {
+        repository: "acme/storefront".parse().unwrap(),
+        run_number: 42,
+        name: "coverage report".to_owned(),
+        files: vec![file("html/index.html", 18_432), file("html/a b&c.js", 912), file("lcov.info", 220_114)],
+        has_more: true,
     }
 }
 
@@ -201,6 +208,7 @@ pub fn pages() -> Vec<(&'static str, String)> {
         ("releases-empty", ReleasesPage { releases: vec![], older: None, ..releases() }.render(frame)),
         ("release", release().render(frame)),
         ("people", people().render(frame)),
+        ("artifact", artifact().render(frame)),
         ("not-found", ProblemPage::not_found("no run 99 in acme/storefront").render(frame)),
         (
             "forbidden",
