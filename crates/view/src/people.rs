@@ -110,7 +110,7 @@ impl Access {
     fn meaning(self) -> &'static str {
         match self {
             Self::Read => "may only read",
-            Self::Write => "may push, rerun, promote and roll back",
+            Self::Write => "may push, rerun, promote",
             Self::Admin => "administrator: also adds people and makes tokens",
         }
     }

@@ -10,7 +10,7 @@ pub struct SignInPage {
     pub next: String,
     /// Why the last attempt failed: `This token has been revoked.`
     pub problem: Option<String>,
-    /// The command that prints a new link on the server's machine.
+    /// The command that prints a token on the server's machine.
     pub command: String,
 }
 
@@ -30,7 +30,7 @@ impl SignInPage {
                         input #token type="password" name="token" required autocomplete="current-password" autofocus spellcheck="false";
                         button.primary type="submit" { "Sign in" }
                     }
-                    p.dim { "No link, or lost it? On the server's machine this prints a new one:" }
+                    p.dim { "No link, or lost it? On the server's machine this prints the administrator's token:" }
                     pre.command { span.prompt { "$ " } (self.command) }
                     p.dim { "Somebody else's server? Ask one of its administrators for a token." }
                 }

@@ -153,11 +153,16 @@ impl Drawer<'_> {
             .find_map(|id| self.state.promotion(*id).filter(|found| found.state.is_over()))?;
         let last = match last.kind {
             PromotionKind::Forward => last,
-            // What a rollback took away is the news, and the rollback its end.
-            PromotionKind::Rollback { .. } => self.state.promotions().find(
-                |promotion| matches!(promotion.state, PromotionState::RolledBack { by, .. } if by == last.id),
-            )?,
+            // What a rollback took away is the news, and the rollback its end; one that failed took nothing away.
+            PromotionKind::Rollback { .. } => self
+                .state
+                .promotions()
+                .find(|taken| matches!(taken.state, PromotionState::RolledBack { by, .. } if by == last.id))
+                .unwrap_or(last),
         };
+        if self.is_wanted(last) {
+            return None;
+        }
         let status = match last.state {
             PromotionState::Failed { .. } | PromotionState::RolledBack { .. } => Status::Failed,
             PromotionState::Rejected { .. } => Status::Cancelled,
@@ -173,6 +178,13 @@ impl Drawer<'_> {
                 PromotionState::RolledBack { .. } | PromotionState::Failed { .. }
             ),
         })
+    }
+
+    /// A person took it back: that is no failure, and what is live says what it came from.
+    fn is_wanted(&self, promotion: &release::Promotion) -> bool {
+        let PromotionState::RolledBack { by, .. } = promotion.state else { return false };
+        let back = self.state.promotion(by);
+        back.is_some_and(|back| matches!(back.by, release::Proposer::Person(_)))
     }
 
     /// What is live before this environment, and newer than what is live in it.
