@@ -70,6 +70,8 @@ impl Screen {
             }
             Word::Question { text, shown } => {
                 if let Some(live) = &self.live {
+                    // What is hidden without this stays on the terminal as it was. An error: there is no terminal.
+                    let _ = live.bars.clear();
                     live.bars.set_draw_target(ProgressDrawTarget::hidden());
                 }
                 let mut terminal = std::io::stderr();
