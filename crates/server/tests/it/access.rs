@@ -2,7 +2,8 @@ use sluice_wire::{Client, ClientError, NewToken, RunQuery, Secret};
 
 use crate::world::World;
 
-fn status<T: std::fmt::Debug>(result: Result<T, ClientError>) -> u16 {
+/// The status that a request was refused with.
+pub fn status<T: std::fmt::Debug>(result: Result<T, ClientError>) -> u16 {
     match result.unwrap_err() {
         ClientError::Refused { status, .. } => status,
         other => panic!("{other}"),

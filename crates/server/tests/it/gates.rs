@@ -3,7 +3,7 @@ use sluice_wire::{ClientError, Decision, RunState};
 
 use crate::world::World;
 
-const CIRCLE: &str = "\
+pub const CIRCLE: &str = "\
 version: 2.1
 jobs:
   deploy:
@@ -17,7 +17,7 @@ workflows:
       - deploy: { requires: [approve-uat] }
 ";
 
-const POLICY: &str = "\
+pub const POLICY: &str = "\
 services:
   api: { image: shop/api, port: 8000, health: / }
 environments:

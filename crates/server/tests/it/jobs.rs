@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use reqwest::StatusCode;
 use sluice_model::{EnvironmentName, JobId};
-use sluice_wire::{Client, ClientError, Decision, Secret};
+use sluice_wire::{Client, Decision, Secret};
 
+use crate::access::status;
 use crate::world::World;
 
 /// Hands its tokens out and waits for the file `go`; a gate waits beside it.
@@ -62,13 +63,6 @@ async fn begin_upload(world: &World, image: &str, password: &str) -> (StatusCode
     let request = reqwest::Client::new().post(url).basic_auth("admin", Some(password));
     let answer = request.send().await.unwrap();
     (answer.status(), answer.text().await.unwrap())
-}
-
-fn status<T: std::fmt::Debug>(result: Result<T, ClientError>) -> u16 {
-    match result.unwrap_err() {
-        ClientError::Refused { status, .. } => status,
-        other => panic!("{other}"),
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,6 +2,7 @@ use reqwest::header::{CONTENT_SECURITY_POLICY, COOKIE, HOST, LOCATION, ORIGIN, S
 use reqwest::{Client, Response, StatusCode};
 use sluice_view::paths;
 
+use crate::gates::{CIRCLE, POLICY};
 use crate::world::World;
 
 const CI: &str = "on: push\njobs:\n  build:\n    runs-on: x\n    steps: [{ run: echo hello pages }]\n";
@@ -133,26 +134,6 @@ async fn a_live_page_sends_its_regions_first() {
     while let Ok(Some(_)) = open.chunk().await {}
 }
 
-const DELIVER: &str = "\
-version: 2.1
-jobs:
-  deploy:
-    machine: { image: default }
-    steps: [{ run: echo deployed }]
-workflows:
-  main:
-    jobs:
-      - approve-uat: { type: approval }
-      - deploy: { requires: [approve-uat] }
-";
-
-const POLICY: &str = "\
-services:
-  api: { image: shop/api, port: 8000, health: / }
-environments:
-  uat: { approve: { by: [qa] }, gate: approve-uat }
-";
-
 /// The sentence that a form's end puts on the next page.
 fn notice(answer: &Response) -> String {
     use base64::Engine as _;
@@ -168,7 +149,7 @@ async fn who_may_only_read_does_nothing_by_the_api_or_the_pages() {
     use sluice_model::{EnvironmentName, JobId};
     use sluice_wire::{ClientError, Decision, NewToken, PromoteRequest, RollbackRequest};
     let mut world = World::start().await;
-    world.write(".circleci/config.yml", DELIVER);
+    world.write(".circleci/config.yml", CIRCLE);
     world.write("sluice.yaml", POLICY);
     world.push().await.unwrap();
     world.waiting(1).await;
