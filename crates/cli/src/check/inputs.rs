@@ -81,7 +81,10 @@ impl Inputs {
         let name = given.display().to_string();
         let mut found = Found::default();
         found.take(name, absolute);
-        let path = path_in_repository(&relative_path(&self.folders[folder].root, absolute));
+        let relative = relative_path(&self.folders[folder].root, absolute);
+        let Some(path) = path_in_repository(&relative) else {
+            bail!("{} is no pipeline file: their names end with .yml or .yaml", given.display())
+        };
         self.unreadable.extend(found.unreadable);
         let documents = found.files.into_iter();
         self.documents.extend(documents.map(|(name, text)| Document {
@@ -167,14 +170,15 @@ fn renamed(mut diagnostic: Diagnostic, name: &dyn Fn(&str) -> String) -> Diagnos
     diagnostic
 }
 
-/// A single file that is at no place where a service looks is read as the workflow that it was called for.
-fn path_in_repository(relative: &str) -> String {
+/// A single file that is at no place where a service looks is read as the workflow that it was called for. None where it
+/// can be no pipeline file at all.
+fn path_in_repository(relative: &str) -> Option<String> {
     let name = relative.rsplit('/').next().unwrap_or(relative);
     match relative {
-        _ if kind(relative).is_some() => relative.to_owned(),
-        _ if name == SLUICE_YAML => SLUICE_YAML.to_owned(),
-        _ if relative.contains("circleci") || name == "config.yml" => CIRCLECI_FILE.to_owned(),
-        _ if name.ends_with(".yml") || name.ends_with(".yaml") => format!(".github/workflows/{name}"),
-        _ => format!(".github/workflows/{name}.yml"),
+        _ if kind(relative).is_some() => Some(relative.to_owned()),
+        _ if name == SLUICE_YAML => Some(SLUICE_YAML.to_owned()),
+        _ if relative.contains("circleci") || name == "config.yml" => Some(CIRCLECI_FILE.to_owned()),
+        _ if name.ends_with(".yml") || name.ends_with(".yaml") => Some(format!(".github/workflows/{name}")),
+        _ => None,
     }
 }
