@@ -32,3 +32,16 @@ pub fn explain(error: &anyhow::Error) -> Exit {
         _ => Exit::Usage,
     }
 }
+
+/// `sluice runs | head -1`: when the reader of the output goes away, so does the verb, without a word.
+pub fn end_with_the_reader() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        // What `println!` and clap_complete say; there is no error to look at (std::io::_print).
+        let message = panic.payload().downcast_ref::<String>().map_or("", String::as_str);
+        if message.contains("Broken pipe") {
+            std::process::exit(0);
+        }
+        usual(panic);
+    }));
+}

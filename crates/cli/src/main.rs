@@ -101,6 +101,7 @@ enum Verb {
 }
 
 fn main() -> std::process::ExitCode {
+    exit::end_with_the_reader();
     // One crypto provider for everything that speaks TLS; this is its first and only choice.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let outcome = match CommandLine::parse().verb {
