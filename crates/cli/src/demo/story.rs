@@ -191,7 +191,7 @@ impl<'a> Stage<'a> {
             .lines()
             .rfind(|line| line.starts_with("production: "))
             .context("the deployment says no end")?;
-        ensure!(last.contains("rolled back"), "the broken version was not taken back: {last}");
+        ensure!(last.contains('✕'), "the broken version's deployment did not fail: {last}");
         self.say(format!(
             "taken back; {before} serves again ({})",
             last.trim_start_matches("production: ✕ ")
