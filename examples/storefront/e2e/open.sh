@@ -4,10 +4,12 @@
 set -euo pipefail
 address=$1 version=$2 results=$3
 mkdir -p "$results"
+profile=$(mktemp -d)
+trap 'rm -rf "$profile"' EXIT
 
 browser() {
   timeout 60 chromium --headless --no-sandbox --disable-gpu --disable-dev-shm-usage --hide-scrollbars \
-    --user-data-dir="$(mktemp -d)" --virtual-time-budget=10000 "$@" 2>>"$results/chromium.log"
+    --user-data-dir="$profile" --virtual-time-budget=10000 "$@" 2>>"$results/chromium.log"
 }
 
 cases=() failures=0

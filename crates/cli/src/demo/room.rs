@@ -46,6 +46,7 @@ impl Room {
             listen: self.listen.clone(),
             runner: self.runner,
             log: self.folder.join("server.log"),
+            temp: self.folder.join("tmp"),
         }
     }
     /// The client of the administrator whose token the server's first start wrote.
