@@ -1,7 +1,8 @@
-use sluice_model::Conclusion;
 use sluice_plan::ActionReference;
 
-use super::job::{Prepared, Steps};
+use super::posts::Post;
+use super::scope::Effects;
+use super::steps::{Prepared, Steps};
 use crate::checkout::{Checkout, checkout};
 
 /// The actions that this runner does itself, with the inputs that each takes.
@@ -70,23 +71,19 @@ pub fn is_built_in(action: &ActionReference) -> bool {
     name_of(action).is_some_and(|name| BUILT_IN.iter().any(|(known, _)| known.eq_ignore_ascii_case(&name)))
 }
 
-/// What an action left to do after the job's last step.
-pub(super) enum Post {
-    SaveCache { key: String, paths: Vec<String> },
-}
-
 type Outputs = Vec<(String, String)>;
 
 /// Does a built-in action. An error is what the log says of its failure.
 pub(super) async fn act(
-    steps: &mut Steps<'_>,
+    steps: &Steps<'_>,
     prepared: &Prepared<'_>,
     action: &ActionReference,
     with: &[(String, String)],
-) -> Result<Outputs, String> {
+) -> Result<Effects, String> {
     let name = name_of(action).unwrap_or_default().to_ascii_lowercase();
     let inputs = Inputs(with);
-    match name.as_str() {
+    let mut posts = Vec::new();
+    let outputs = match name.as_str() {
         "actions/checkout" => check_out(steps, prepared, &inputs).await,
         "actions/upload-artifact" => upload_artifact(steps, prepared, &inputs).await,
         "actions/download-artifact" => download_artifact(steps, prepared, &inputs).await,
@@ -95,7 +92,7 @@ pub(super) async fn act(
             if !hit {
                 let (key, paths) =
                     (inputs.required("key")?.to_owned(), steps.paths(inputs.required("path")?));
-                steps.post.push(Post::SaveCache { key, paths });
+                posts.push(Post::SaveCache { key, paths });
             }
             Ok(outputs)
         }
@@ -106,26 +103,8 @@ pub(super) async fn act(
             Ok(Vec::new())
         }
         _ => Err(format!("the action `{action}` is not built in, and this runner runs no others yet")),
-    }
-}
-
-/// Does what an action left for after the last step, as a step of its own.
-pub(super) async fn finish(steps: &mut Steps<'_>, index: u32, post: Post) {
-    match post {
-        Post::SaveCache { key, paths } => {
-            let log = steps.job.log.clone();
-            // A cache of a job that failed is not worth keeping; GitHub's action holds it so too.
-            if steps.contexts.status != Conclusion::Success {
-                return;
-            }
-            log.step_started(index, "Post Run actions/cache").await;
-            let saved = save_cache(steps, index, &key, &paths).await;
-            if let Err(problem) = &saved {
-                log.say(index, format!("##[warning]{problem}")).await;
-            }
-            log.step_finished(index, Conclusion::Success, Conclusion::Success, None).await;
-        }
-    }
+    }?;
+    Ok(Effects { outputs, posts, ..Default::default() })
 }
 
 struct Inputs<'a>(&'a [(String, String)]);
@@ -146,7 +125,7 @@ impl Inputs<'_> {
 }
 
 async fn check_out(
-    steps: &mut Steps<'_>,
+    steps: &Steps<'_>,
     prepared: &Prepared<'_>,
     inputs: &Inputs<'_>,
 ) -> Result<Outputs, String> {
@@ -177,7 +156,7 @@ async fn check_out(
 }
 
 async fn upload_artifact(
-    steps: &mut Steps<'_>,
+    steps: &Steps<'_>,
     prepared: &Prepared<'_>,
     inputs: &Inputs<'_>,
 ) -> Result<Outputs, String> {
@@ -234,7 +213,7 @@ fn least_common_folder(steps: &Steps<'_>, patterns: &[&str]) -> (String, Vec<Str
 }
 
 async fn download_artifact(
-    steps: &mut Steps<'_>,
+    steps: &Steps<'_>,
     prepared: &Prepared<'_>,
     inputs: &Inputs<'_>,
 ) -> Result<Outputs, String> {
@@ -266,7 +245,7 @@ async fn download_artifact(
 }
 
 async fn restore_cache(
-    steps: &mut Steps<'_>,
+    steps: &Steps<'_>,
     prepared: &Prepared<'_>,
     inputs: &Inputs<'_>,
 ) -> Result<(Outputs, bool), String> {
@@ -303,7 +282,12 @@ async fn restore_cache(
     Ok((outputs, hit))
 }
 
-async fn save_cache(steps: &Steps<'_>, index: u32, key: &str, paths: &[String]) -> Result<(), String> {
+pub(super) async fn save_cache(
+    steps: &Steps<'_>,
+    index: u32,
+    key: &str,
+    paths: &[String],
+) -> Result<(), String> {
     let saved = steps.job.depot.save_cache(steps.place, key, paths).await;
     let line = match saved.map_err(|error| error.to_string())? {
         Some(stored) => {

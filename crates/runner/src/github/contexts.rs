@@ -1,5 +1,6 @@
 use std::borrow::Cow;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use sluice_expression::{Context, Expression, StatusFunction, Template, Value};
 use sluice_model::Conclusion;
@@ -9,11 +10,15 @@ use sluice_wire::JobOrder;
 use super::hash_files::hash_files;
 use crate::place::Place;
 
-/// The contexts of one job: what `${{ }}` in it may name.
+/// The contexts of one job, or of one action in it: what `${{ }}` may name. Cheap to clone, for every step has its own.
+#[derive(Clone)]
 pub struct Contexts {
-    values: Vec<(&'static str, Value)>,
-    /// How the job stands: `success()` and its sisters ask for it.
+    values: Vec<(&'static str, Arc<Value>)>,
+    /// How the job stands: `job.status`.
     pub status: Conclusion,
+    /// How the composite action stands that these are the contexts of. `success()` and `failure()` of its steps ask for
+    /// it, and those of the job's own steps for the job's status.
+    pub action_status: Option<Conclusion>,
     /// `hashFiles` looks below it; none before the job has a place.
     workspace: Option<PathBuf>,
 }
@@ -41,7 +46,8 @@ impl Contexts {
             ("needs", Value::object(needs)),
             ("inputs", order.inputs.clone()),
         ];
-        Self { values, status: Conclusion::Success, workspace: None }
+        let values = values.into_iter().map(|(name, value)| (name, Arc::new(value))).collect();
+        Self { values, status: Conclusion::Success, action_status: None, workspace: None }
     }
 
     /// Adds what is known once the job has a place.
@@ -80,14 +86,15 @@ impl Contexts {
 
     pub fn set(&mut self, context: &str, value: Value) {
         if let Some(place) = self.values.iter_mut().find(|(name, _)| *name == context) {
-            place.1 = value;
+            place.1 = Arc::new(value);
         }
     }
 
     /// Sets one member of a context that is an object.
     pub fn put(&mut self, context: &str, key: &str, value: Value) {
         let found = self.values.iter_mut().find(|(name, _)| *name == context);
-        let Some((_, Value::Object(pairs))) = found else { return };
+        let Some((_, of)) = found else { return };
+        let Value::Object(pairs) = Arc::make_mut(of) else { return };
         match pairs.iter_mut().find(|(name, _)| name.eq_ignore_ascii_case(key)) {
             Some(pair) => pair.1 = value,
             None => pairs.push((key.to_owned(), value)),
@@ -104,6 +111,46 @@ impl Contexts {
         self.put("job", "status", status.as_str().into());
     }
 
+    /// The contexts of a composite action's own steps: its inputs, no steps yet, nothing that only a workflow sees.
+    #[expect(dead_code, reason = "composite actions are the next change")]
+    pub fn of_action(&self, inputs: &[(String, String)]) -> Self {
+        let mut inner = self.clone();
+        let inputs = inputs.iter().map(|(name, value)| (name.clone(), value.as_str().into()));
+        inner.set("inputs", Value::object(inputs));
+        inner.set("steps", Value::Object(Vec::new()));
+        inner.set_action_status(Conclusion::Success);
+        inner
+    }
+
+    pub fn set_action_status(&mut self, status: Conclusion) {
+        self.action_status = Some(status);
+        self.put("github", "action_status", status.as_str().into());
+    }
+
+    /// A step failed or was cancelled: the first such step settles how the job or action stands.
+    pub fn worsen(&mut self, conclusion: Conclusion) {
+        match self.action_status {
+            Some(Conclusion::Success) => self.set_action_status(conclusion),
+            None if self.status == Conclusion::Success => self.set_status(conclusion),
+            _ => (),
+        }
+    }
+
+    /// What `success()` and `failure()` ask for.
+    fn asked_status(&self) -> Conclusion {
+        self.action_status.unwrap_or(self.status)
+    }
+
+    /// The `env` context's pairs.
+    pub fn env_pairs(&self) -> Vec<(String, String)> {
+        match self.lookup("env").as_deref() {
+            Some(Value::Object(pairs)) => {
+                pairs.iter().map(|(name, value)| (name.clone(), value.to_text())).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
     pub fn text(&self, template: &Template) -> Result<String, String> {
         template.evaluate_text(self).map_err(|error| error.to_string())
     }
@@ -114,10 +161,10 @@ impl Contexts {
 
     /// Whether a step runs. Without a status function, `if: x` is `success() && (x)`.
     pub fn holds(&self, condition: &StepCondition) -> Result<bool, String> {
-        let is_success = self.status == Conclusion::Success;
+        let is_success = self.asked_status() == Conclusion::Success;
         match condition {
             StepCondition::OnSuccess => Ok(is_success),
-            StepCondition::OnFail => Ok(self.status == Conclusion::Failure),
+            StepCondition::OnFail => Ok(self.asked_status() == Conclusion::Failure),
             StepCondition::Always => Ok(true),
             StepCondition::Expression(expression) if expression.uses_status_function() || is_success => {
                 self.value(expression).map(|value| value.is_truthy())
@@ -170,13 +217,13 @@ impl Contexts {
 impl Context for Contexts {
     fn lookup(&self, name: &str) -> Option<Cow<'_, Value>> {
         let found = self.values.iter().find(|(context, _)| context.eq_ignore_ascii_case(name));
-        found.map(|(_, value)| Cow::Borrowed(value))
+        found.map(|(_, value)| Cow::Borrowed(&**value))
     }
 
     fn status(&self, function: StatusFunction, _jobs: &[String]) -> Option<bool> {
         Some(match function {
-            StatusFunction::Success => self.status == Conclusion::Success,
-            StatusFunction::Failure => self.status == Conclusion::Failure,
+            StatusFunction::Success => self.asked_status() == Conclusion::Success,
+            StatusFunction::Failure => self.asked_status() == Conclusion::Failure,
             StatusFunction::Cancelled => self.status == Conclusion::Cancelled,
             StatusFunction::Always => true,
         })

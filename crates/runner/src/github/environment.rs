@@ -1,12 +1,12 @@
 use sluice_expression::{Context, Value};
+use sluice_plan::{Action, ActionReference, Step, UsesAction};
 use sluice_wire::JobOrder;
 
 use super::Contexts;
 use crate::place::Place;
 
 /// Members of `github` that steps find as `GITHUB_<NAME>`.
-const FROM_CONTEXT: [&str; 25] = [
-    "action",
+const FROM_CONTEXT: [&str; 24] = [
     "actor",
     "triggering_actor",
     "api_url",
@@ -32,6 +32,32 @@ const FROM_CONTEXT: [&str; 25] = [
     "workflow_ref",
     "workflow_sha",
 ];
+
+/// Members of `github` that differ from step to step, and are not set for every one.
+const OF_ACTION: [&str; 4] = ["action", "action_path", "action_repository", "action_ref"];
+
+/// Tells `github` which step it is for. Steps within an action keep the id of the step that calls it.
+pub fn set_action(contexts: &mut Contexts, step: &Step, is_own: bool) {
+    if is_own && !step.id.is_empty() {
+        contexts.put("github", "action", step.id.as_str().into());
+    }
+    let (repository, git_ref) = match &step.action {
+        Action::Uses(UsesAction {
+            action: ActionReference::Repository { owner, name, git_ref, .. }, ..
+        }) => (format!("{owner}/{name}"), git_ref.clone()),
+        _ => (String::new(), String::new()),
+    };
+    contexts.put("github", "action_repository", repository.into());
+    contexts.put("github", "action_ref", git_ref.into());
+}
+
+/// `GITHUB_ACTION` and its like, as `github` has them for this step.
+pub fn of_action(contexts: &Contexts) -> Vec<(String, String)> {
+    let github = contexts.lookup("github");
+    let text = |name: &str| github.as_deref().and_then(|github| github.get(name)).map(Value::to_text);
+    let variable = |name: &&str| Some((format!("GITHUB_{}", name.to_uppercase()), text(name)?));
+    OF_ACTION.iter().filter_map(variable).collect()
+}
 
 /// The variables that GitHub sets for every step (GitHub, "Default environment variables").
 pub fn defaults(contexts: &Contexts, place: &Place, order: &JobOrder) -> Vec<(String, String)> {

@@ -7,7 +7,12 @@ mod environment;
 mod file_commands;
 mod hash_files;
 mod job;
+mod posts;
+mod process;
+mod scope;
+mod script;
 mod shell;
+mod steps;
 
 pub use actions::{BUILT_IN, is_built_in, name_of};
 pub use contexts::{Contexts, overlay};

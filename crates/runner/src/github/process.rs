@@ -1,0 +1,176 @@
+use std::sync::{Arc, Mutex, PoisonError};
+
+use sluice_model::Conclusion;
+use sluice_wire::Level;
+
+use super::commands::{Commands, Effect};
+use super::contexts::overlay;
+use super::file_commands::{may_be_set, parse_file_commands};
+use super::scope::{Effects, Finished};
+use super::steps::{Prepared, Steps};
+use crate::exec::{self, Ended};
+use crate::log::LineVerdict;
+use crate::place::Place;
+use crate::session::Launch;
+
+/// What an action keeps from one of its stages for the next: `STATE_*`.
+pub(super) type State = Vec<(String, String)>;
+
+/// Runs a step's process, obeying the commands that it writes on standard output and to its files.
+pub(super) async fn run(
+    steps: &Steps<'_>,
+    launch: Launch,
+    prepared: &Prepared<'_>,
+) -> Result<(Finished, State), String> {
+    let mut said = Said::listen(steps, prepared);
+    let mut output = steps.job.log.step(prepared.index);
+    let ended =
+        exec::run(&steps.place.session, launch, &mut output, &prepared.limits, &mut said.judge()).await;
+    let (ended, collected) = ended.map_err(|error| error.to_string())?;
+    conclude(steps, prepared.index, &ended, said, collected).await
+}
+
+/// What came of a process: its files and commands taken, its end explained.
+pub(super) async fn conclude(
+    steps: &Steps<'_>,
+    index: u32,
+    ended: &Ended,
+    said: Said,
+    collected: Vec<Result<String, String>>,
+) -> Result<(Finished, State), String> {
+    let (mut effects, mut state) = said.take(steps, index).await;
+    if let Some(explanation) = ended.explain() {
+        steps.fail(index, &explanation).await;
+    }
+    take_files(steps, index, collected, &mut effects, &mut state).await?;
+    let outcome = match ended {
+        ended if ended.is_success() => Conclusion::Success,
+        Ended::Cancelled => Conclusion::Cancelled,
+        _ => Conclusion::Failure,
+    };
+    let mut finished = Finished::of(outcome, effects);
+    finished.exit_code = ended.exit_code();
+    Ok((finished, state))
+}
+
+/// The commands of one process on standard output.
+pub(super) struct Said {
+    log: crate::log::JobLog,
+    shows_debug: bool,
+    effects: Arc<Mutex<Vec<Effect>>>,
+}
+
+impl Said {
+    pub fn listen(steps: &Steps<'_>, prepared: &Prepared<'_>) -> Self {
+        let order = steps.order();
+        let shows_debug =
+            prepared.env.iter().any(|(name, value)| name == "ACTIONS_STEP_DEBUG" && value == "true")
+                || order.secrets.get("ACTIONS_STEP_DEBUG").is_some_and(|secret| secret.expose() == "true")
+                || order.vars.get("ACTIONS_STEP_DEBUG").is_some_and(|value| value == "true");
+        Self { log: steps.job.log.clone(), shows_debug, effects: Arc::default() }
+    }
+
+    /// Judges the process's lines, and keeps what they ask for.
+    pub fn judge(&mut self) -> impl FnMut(&str) -> LineVerdict + Send + use<> {
+        let mut commands = Commands::new(self.shows_debug);
+        let (log, seen) = (self.log.clone(), self.effects.clone());
+        move |line: &str| {
+            let (verdict, effect) = commands.judge(line);
+            match effect {
+                // At once, for the next line may hold it already.
+                Some(Effect::Mask(secret)) => log.add_mask(&secret),
+                Some(effect) => seen.lock().unwrap_or_else(PoisonError::into_inner).push(effect),
+                None => (),
+            }
+            verdict
+        }
+    }
+
+    async fn take(self, steps: &Steps<'_>, index: u32) -> (Effects, State) {
+        let (mut effects, mut state) = (Effects::default(), State::new());
+        let said = std::mem::take(&mut *self.effects.lock().unwrap_or_else(PoisonError::into_inner));
+        for effect in said {
+            match effect {
+                Effect::Annotate { level, message, file, line } => {
+                    steps.job.log.annotation(index, level, &message, file, line).await;
+                }
+                Effect::Output { name, value } => overlay(&mut effects.outputs, [(name, value)]),
+                Effect::State { name, value } => overlay(&mut state, [(name, value)]),
+                // It was obeyed already.
+                Effect::Mask(_) => (),
+            }
+        }
+        (effects, state)
+    }
+}
+
+/// Takes what the step wrote to its command files. What it set on standard output comes before.
+async fn take_files(
+    steps: &Steps<'_>,
+    index: u32,
+    collected: Vec<Result<String, String>>,
+    effects: &mut Effects,
+    state: &mut State,
+) -> Result<(), String> {
+    let mut contents = collected.into_iter();
+    let mut next = || -> Result<String, String> {
+        let content = contents.next().unwrap_or_else(|| Ok(String::new()))?;
+        // Windows tools begin a file with a byte-order mark.
+        Ok(content.strip_prefix('\u{feff}').unwrap_or(&content).to_owned())
+    };
+    let (env, output, path, saved) = (next()?, next()?, next()?, next()?);
+    let parse = |what: &str, text: &str| {
+        parse_file_commands(text)
+            .map_err(|error| format!("Unable to process file command '{what}' successfully. {error}"))
+    };
+    for (name, value) in parse("env", &env)? {
+        if may_be_set(&name) {
+            overlay(&mut effects.env, [(name, value)]);
+        } else {
+            let problem = format!("Can't store {name} output parameter using '$GITHUB_ENV' command.");
+            steps.job.log.annotation(index, Level::Error, &problem, None, None).await;
+            steps.job.log.say(index, format!("##[error]{problem}")).await;
+        }
+    }
+    overlay(&mut effects.outputs, parse("output", &output)?);
+    overlay(state, parse("state", &saved)?);
+    let paths = path.lines().map(str::trim).filter(|line| !line.is_empty());
+    effects.paths.extend(paths.map(str::to_owned));
+    Ok(())
+}
+
+/// The files by which a step speaks to its runner.
+pub(super) struct CommandFiles {
+    env: String,
+    output: String,
+    path: String,
+    state: String,
+    summary: String,
+}
+
+impl CommandFiles {
+    pub fn new(place: &Place, serial: u32) -> Self {
+        let file = |name: &str| place.layout.temp.inside(&format!("_runner_file_commands/{name}_{serial}"));
+        Self {
+            env: file("set_env"),
+            output: file("set_output"),
+            path: file("add_path"),
+            state: file("save_state"),
+            summary: file("step_summary"),
+        }
+    }
+
+    pub fn all(&self) -> [&str; 5] {
+        [&self.env, &self.output, &self.path, &self.state, &self.summary]
+    }
+
+    /// Those that are read when the step has ended, in the order in which they are taken.
+    pub fn collected(&self) -> Vec<String> {
+        [&self.env, &self.output, &self.path, &self.state].map(Clone::clone).to_vec()
+    }
+
+    pub fn variables(&self) -> Vec<(String, String)> {
+        let names = ["GITHUB_ENV", "GITHUB_OUTPUT", "GITHUB_PATH", "GITHUB_STATE", "GITHUB_STEP_SUMMARY"];
+        names.iter().zip(self.all()).map(|(name, path)| ((*name).to_owned(), path.to_owned())).collect()
+    }
+}

@@ -1,0 +1,243 @@
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use sluice_model::Conclusion;
+use sluice_plan::{Action, Step, UsesAction};
+use sluice_wire::{JobOrder, Level};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::contexts::{event, event_path, overlay};
+use super::scope::{Effects, Finished, Scope};
+use super::shell::Shell;
+use super::{Contexts, actions, environment, script};
+use crate::exec::Limits;
+use crate::job::JobRun;
+use crate::place::Place;
+
+/// How long steps that run after a cancel have; GitHub gives a job five minutes.
+const AFTER_CANCEL_LIMIT: Duration = Duration::from_secs(300);
+
+/// What all steps of a job share, those within actions included. Nothing in it changes from step to step, so that steps
+/// may run beside each other: [`Steps::run_step`] only reads the scope, and [`Scope::settle`] takes what came of it.
+pub(super) struct Steps<'a> {
+    pub job: &'a JobRun<'a>,
+    pub place: &'a Place,
+    /// GitHub's own variables, the same for every step.
+    defaults: Vec<(String, String)>,
+    /// What runs scripts that name no shell.
+    pub default_shell: Shell,
+    next_serial: AtomicU32,
+}
+
+/// One step, its expressions evaluated.
+pub(super) struct Prepared<'s> {
+    /// The step of the job that the log counts it to.
+    pub index: u32,
+    /// Tells the files of this step from those of all others.
+    pub serial: u32,
+    pub step: &'s Step,
+    /// With the step's own `env`.
+    pub contexts: Contexts,
+    /// Everything that its process finds in its environment.
+    pub env: Vec<(String, String)>,
+    pub limits: Limits,
+    #[expect(dead_code, reason = "composite actions are the next change")]
+    pub until: Option<Instant>,
+    #[expect(dead_code, reason = "composite actions are the next change")]
+    /// How many actions this step is within.
+    pub depth: usize,
+}
+
+impl<'a> Steps<'a> {
+    pub async fn begin(job: &'a JobRun<'a>, place: &'a Place, contexts: &Contexts) -> Result<Self, String> {
+        let event = event(job.order).into_bytes();
+        let written = place.session.write(&event_path(place), 0o644, event).await;
+        written.map_err(|error| error.to_string())?;
+        let defaults = environment::defaults(contexts, place, job.order);
+        let default_shell = Shell::default_of(&place.session).await.map_err(|error| error.to_string())?;
+        Ok(Self { job, place, defaults, default_shell, next_serial: AtomicU32::new(1) })
+    }
+
+    /// The order is what built-in actions need of a job.
+    pub fn order(&self) -> &JobOrder {
+        self.job.order
+    }
+
+    /// Steps one after the other.
+    pub async fn run_all(&self, scope: &mut Scope, steps: &[Step]) {
+        for (index, step) in (1..).zip(steps) {
+            self.hear_cancel(scope);
+            let finished = self.run_step(scope, index, step).await;
+            scope.settle(step, finished);
+        }
+    }
+
+    /// The job's status becomes cancelled once it is.
+    pub fn hear_cancel(&self, scope: &mut Scope) {
+        if self.job.cancel.is_cancelled() {
+            scope.contexts.set_status(Conclusion::Cancelled);
+        }
+    }
+
+    /// One step, whatever comes of it. `index` counts the steps of the scope from 1.
+    pub async fn run_step(&self, scope: &Scope, index: u32, step: &Step) -> Finished {
+        let log = &self.job.log;
+        let is_own = scope.caller.is_none();
+        let index = scope.caller.as_ref().map_or(index, |caller| caller.log_index);
+        let mut contexts = scope.contexts.clone();
+        contexts.set_env(&scope.env);
+        environment::set_action(&mut contexts, step, is_own);
+        let name = name_of(&contexts, step);
+        let (prepared, began) = match self.prepare(scope, contexts.clone(), index, step) {
+            Ok(None) => {
+                if is_own {
+                    log.step_started(index, &name).await;
+                    log.step_finished(index, Conclusion::Skipped, Conclusion::Skipped, None).await;
+                }
+                return Finished::of(Conclusion::Skipped, Effects::default());
+            }
+            // Named again with the step's own `env` in place.
+            Ok(Some(prepared)) => {
+                let name = name_of(&prepared.contexts, step);
+                (Ok(prepared), name)
+            }
+            Err(problem) => (Err(problem), name),
+        };
+        if is_own {
+            log.step_started(index, &began).await;
+        }
+        let (ended, contexts) = match &prepared {
+            Ok(prepared) => (Box::pin(self.act(scope, prepared)).await, &prepared.contexts),
+            Err(problem) => (Err(problem.clone()), &contexts),
+        };
+        let mut finished = match ended {
+            Ok(finished) => finished,
+            Err(problem) => {
+                self.fail(index, &problem).await;
+                Finished::of(Conclusion::Failure, Effects::default())
+            }
+        };
+        let goes_on = contexts.late_bool(step.continue_on_error.as_ref()).unwrap_or(false);
+        finished.conclusion = match finished.outcome {
+            Conclusion::Failure if goes_on => Conclusion::Success,
+            outcome => outcome,
+        };
+        if is_own {
+            log.step_finished(index, finished.outcome, finished.conclusion, finished.exit_code).await;
+        }
+        finished
+    }
+
+    /// Says why a step fails, in its log and as an annotation.
+    pub async fn fail(&self, index: u32, problem: &str) {
+        self.job.log.say(index, format!("##[error]{problem}")).await;
+        self.job.log.annotation(index, Level::Error, problem, None, None).await;
+    }
+
+    /// Evaluates what a step needs. None: its condition does not hold.
+    fn prepare<'s>(
+        &self,
+        scope: &Scope,
+        mut contexts: Contexts,
+        index: u32,
+        step: &'s Step,
+    ) -> Result<Option<Prepared<'s>>, String> {
+        let own = contexts.env(&step.env).map_err(|error| format!("`env`: {error}"))?;
+        let mut with_own = scope.env.clone();
+        overlay(&mut with_own, own);
+        contexts.set_env(&with_own);
+        let holds = contexts.holds(&step.condition).map_err(|error| format!("`if`: {error}"))?;
+        if !holds {
+            return Ok(None);
+        }
+        let timeout = contexts.late_minutes(step.timeout_minutes.as_ref())?;
+        let (limits, until) = self.limits(scope, &contexts, step, timeout);
+        let env = self.environment(&contexts, with_own, &scope.paths);
+        let serial = self.next_serial.fetch_add(1, Ordering::Relaxed);
+        let depth = scope.caller.as_ref().map_or(0, |caller| caller.depth);
+        Ok(Some(Prepared { index, serial, step, contexts, env, limits, until, depth }))
+    }
+
+    /// All that a process of a step finds: GitHub's own variables, and over them the `env` context.
+    pub fn environment(
+        &self,
+        contexts: &Contexts,
+        env: Vec<(String, String)>,
+        paths: &[String],
+    ) -> Vec<(String, String)> {
+        let mut all = self.defaults.clone();
+        overlay(&mut all, environment::of_action(contexts));
+        overlay(&mut all, env);
+        if !paths.is_empty()
+            && let Some((_, path)) = all.iter_mut().find(|(name, _)| name == "PATH")
+        {
+            *path = format!("{}:{path}", paths.join(":"));
+        }
+        all
+    }
+
+    /// When a step is stopped: by a cancel that it does not outlive, by its own time, by its caller's.
+    fn limits(
+        &self,
+        scope: &Scope,
+        contexts: &Contexts,
+        step: &Step,
+        timeout: Option<Duration>,
+    ) -> (Limits, Option<Instant>) {
+        let now = Instant::now();
+        let until = timeout.and_then(|timeout| now.checked_add(timeout));
+        let (cancel, until) = match &scope.caller {
+            Some(caller) => (caller.cancel.clone(), until.into_iter().chain(caller.until).min()),
+            None => {
+                let after_cancel = contexts.status == Conclusion::Cancelled;
+                let last = after_cancel.then(|| now + AFTER_CANCEL_LIMIT);
+                (self.cancel_of(contexts, step), until.into_iter().chain(last).min())
+            }
+        };
+        let timeout = until.map(|until| until.saturating_duration_since(now));
+        (Limits { timeout, no_output_timeout: None, cancel, grace: self.job.grace }, until)
+    }
+
+    /// A step that would run after a cancel is not stopped by one.
+    fn cancel_of(&self, contexts: &Contexts, step: &Step) -> CancellationToken {
+        let mut cancelled = contexts.clone();
+        cancelled.set_status(Conclusion::Cancelled);
+        match cancelled.holds(&step.condition).unwrap_or(false) {
+            true => CancellationToken::new(),
+            false => self.job.cancel.clone(),
+        }
+    }
+
+    async fn act(&self, scope: &Scope, prepared: &Prepared<'_>) -> Result<Finished, String> {
+        match &prepared.step.action {
+            Action::Run(run) => script::run(self, scope, prepared, run).await,
+            Action::Uses(uses) => self.use_action(prepared, uses).await,
+            _ => Err("this runner cannot do this kind of step in a GitHub job".to_owned()),
+        }
+    }
+
+    async fn use_action(&self, prepared: &Prepared<'_>, uses: &UsesAction) -> Result<Finished, String> {
+        let mut with = Vec::new();
+        for input in &uses.with {
+            with.push((input.name.to_ascii_lowercase(), prepared.contexts.text(&input.value)?));
+        }
+        let effects = actions::act(self, prepared, &uses.action, &with).await?;
+        Ok(Finished::of(Conclusion::Success, effects))
+    }
+}
+
+/// As GitHub names a step: its name, else what it does.
+fn name_of(contexts: &Contexts, step: &Step) -> String {
+    if let Some(name) = &step.name {
+        return contexts.text(name).unwrap_or_else(|_| name.source().to_owned());
+    }
+    match &step.action {
+        Action::Run(script) => {
+            let text = contexts.text(&script.script).unwrap_or_else(|_| script.script.source().to_owned());
+            format!("Run {}", text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default())
+        }
+        Action::Uses(uses) => format!("Run {}", uses.action),
+        _ => "Run".to_owned(),
+    }
+}
