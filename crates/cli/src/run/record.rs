@@ -8,11 +8,34 @@ use sluice_wire::JobEvent;
 #[derive(Debug, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Line<'a> {
-    RunStarted { run: u64, workflow: &'a str, file: &'a str },
-    Job { run: u64, job: &'a InstanceId, attempt: u32, event: &'a JobEvent },
-    JobEnded { run: u64, job: &'a InstanceId, conclusion: Conclusion, problem: Option<&'a str> },
-    GateWaits { run: u64, job: &'a InstanceId, gate: &'a str },
-    RunEnded { run: u64, conclusion: Option<Conclusion> },
+    RunStarted {
+        run: u64,
+        workflow: &'a str,
+        file: &'a str,
+    },
+    Job {
+        run: u64,
+        job: &'a InstanceId,
+        attempt: u32,
+        event: &'a JobEvent,
+    },
+    JobEnded {
+        run: u64,
+        job: &'a InstanceId,
+        name: &'a str,
+        conclusion: Conclusion,
+        outputs: &'a BTreeMap<String, String>,
+        problem: Option<&'a str>,
+    },
+    GateWaits {
+        run: u64,
+        job: &'a InstanceId,
+        gate: &'a str,
+    },
+    RunEnded {
+        run: u64,
+        conclusion: Option<Conclusion>,
+    },
 }
 
 /// What the screen remembers of one run.
@@ -30,6 +53,7 @@ pub struct RunRecord {
 #[derive(Debug)]
 pub struct Ended {
     pub conclusion: Conclusion,
+    pub outputs: BTreeMap<String, String>,
     pub problem: Option<String>,
 }
 

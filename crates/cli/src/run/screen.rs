@@ -124,10 +124,11 @@ impl Screen {
                         self.lines(vec![format!("⏸ {gate} waits for an approval")]);
                     }
                 }
-                InstanceState::Ended { conclusion, problem, started, at, .. } => {
+                InstanceState::Ended { conclusion, outputs, problem, started, at, .. } => {
                     record.gates.remove(&id);
                     let took = started.map(|started| at.since_ms(started));
-                    self.ended(index, id, *conclusion, problem.clone(), took);
+                    let (outputs, problem) = (outputs.clone(), problem.clone());
+                    self.ended(index, id, Ended { conclusion: *conclusion, outputs, problem }, took);
                 }
                 _ => {}
             }
@@ -135,19 +136,18 @@ impl Screen {
         // A job that was skipped, or whose matrix could not be made, never had an instance.
         for (job, record) in run.jobs().filter(|(_, record)| record.instances.is_empty()) {
             if let JobState::Ended { conclusion, problem, .. } = &record.state {
-                self.ended(index, InstanceId::new(job.id.clone(), 0), *conclusion, problem.clone(), None);
+                let (outputs, problem) = (BTreeMap::new(), problem.clone());
+                let ended = Ended { conclusion: *conclusion, outputs, problem };
+                let id = InstanceId::new(job.id.clone(), 0);
+                if let Some(name) = job.name.as_ref().and_then(|name| name.as_literal()) {
+                    self.runs[index].names.entry(id.clone()).or_insert_with(|| name.to_owned());
+                }
+                self.ended(index, id, ended, None);
             }
         }
     }
 
-    fn ended(
-        &mut self,
-        index: usize,
-        id: InstanceId,
-        conclusion: Conclusion,
-        problem: Option<String>,
-        took_ms: Option<i64>,
-    ) {
+    fn ended(&mut self, index: usize, id: InstanceId, ended: Ended, took_ms: Option<i64>) {
         let run = &mut self.runs[index];
         if run.ended.contains_key(&id) {
             return;
@@ -155,12 +155,15 @@ impl Screen {
         if let Some(bar) = self.live.as_mut().and_then(|live| live.jobs.remove(&(index, id.clone()))) {
             bar.finish_and_clear();
         }
-        let mut lines = vec![look::ended(&run.name_of(&id), conclusion, took_ms)];
-        lines.extend(problem.iter().map(|problem| format!("  {problem}")));
+        let name = run.name_of(&id);
+        let mut lines = vec![look::ended(&name, ended.conclusion, took_ms)];
+        lines.extend(ended.problem.iter().map(|problem| format!("  {problem}")));
         if self.json {
-            print(&Line::JobEnded { run: run.number, job: &id, conclusion, problem: problem.as_deref() });
+            let Ended { conclusion, outputs, problem } = &ended;
+            let (run, conclusion, problem) = (run.number, *conclusion, problem.as_deref());
+            print(&Line::JobEnded { run, job: &id, name: &name, conclusion, outputs, problem });
         }
-        run.ended.insert(id, Ended { conclusion, problem });
+        run.ended.insert(id, ended);
         if !self.json {
             self.lines(lines);
         }
