@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# scripts/conformance.sh: runs the third-party cases in the folder that SLUICE_CONFORMANCE names, and where Go is installed
-# the conformance suite of the OCI registry API, and prints one table: suite, passed, failed, skipped, and every failure.
+# scripts/conformance.sh: runs the third-party cases in the folder that SLUICE_CONFORMANCE names, our own run-time cases, and where
+# Go is installed the conformance suite of the OCI registry API, and prints one table: suite, passed, failed, skipped, and every failure.
 # Exit code 0 when nothing fails but what docs/conformance.md explains, which the tests know by name or number.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -34,6 +34,7 @@ collect sluice-expression conformance::
 collect sluice-dialect-github conformance::
 collect sluice-dialect-circleci conformance::
 collect sluice-runner the_runners_own_cases_hold
+collect sluice-cli cases::
 
 # Each run of the OCI suite says `NAME: 74 Passed | 0 Failed | 0 Pending | 5 Skipped`.
 if command -v go >/dev/null; then

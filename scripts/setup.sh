@@ -10,8 +10,8 @@ demo="$build curl:curl chromium:chromium"
 bench="$build nginx:nginx-light wrk:wrk taskset:util-linux curl:curl"
 
 wanted=${!1}
-# Where an engine answers, the sample's base image is made of Debian packages.
-if [ "$1" = demo ] && command -v docker >/dev/null && docker version >/dev/null 2>&1; then
+# Where an engine answers, the images of the sample and of the run-time cases are made of Debian packages.
+if [[ $1 = demo || $1 = test ]] && command -v docker >/dev/null && docker version >/dev/null 2>&1; then
   wanted="$wanted mmdebstrap:mmdebstrap"
 fi
 missing=()
