@@ -1,5 +1,6 @@
-//! GitHub Actions workflow text to plans and diagnostics. Pure: no I/O, and no other dialect.
+//! GitHub Actions workflow and action text to plans and diagnostics. Pure: no I/O, and no other dialect.
 
+mod action;
 mod call;
 mod convert;
 mod filter;
@@ -19,6 +20,10 @@ mod token;
 mod trigger;
 mod workflow;
 
+pub use action::{
+    ActionInput, ActionManifest, ActionRuns, DockerImage, DockerRuns, NodeRuns, ReadAction, Staged,
+    read_action,
+};
 pub use filter::{Pattern, PatternError, is_selected};
 pub use limits::Limits;
 pub use permissions::{DefaultGrants, Grants, Level};

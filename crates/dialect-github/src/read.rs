@@ -6,7 +6,7 @@ use crate::limits::Limits;
 use crate::lint;
 use crate::permissions::DefaultGrants;
 use crate::reader;
-use crate::schema;
+use crate::schema::{self, Type};
 use crate::token::Token;
 use crate::workflow::Workflow;
 
@@ -66,7 +66,7 @@ pub(crate) fn parse(
 ) -> Option<Workflow> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let before = diagnostics.len();
-    let token = tokens(path, text, &options.limits, diagnostics)?;
+    let token = tokens(path, text, &schema::ROOT, &options.limits, diagnostics)?;
     if diagnostics[before..].iter().any(Diagnostic::is_error) {
         return None;
     }
@@ -75,7 +75,14 @@ pub(crate) fn parse(
     is_sound.then_some(workflow)
 }
 
-fn tokens(path: &str, text: &str, limits: &Limits, diagnostics: &mut Vec<Diagnostic>) -> Option<Token> {
+/// A file of one YAML document as `kind` of GitHub's schema.
+pub(crate) fn tokens(
+    path: &str,
+    text: &str,
+    kind: &'static Type,
+    limits: &Limits,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<Token> {
     // GitHub has its own words for a key that stands twice, and merges nothing.
     let options = sluice_source::Options {
         duplicate_keys: DuplicateKeys::Keep,
@@ -90,14 +97,14 @@ fn tokens(path: &str, text: &str, limits: &Limits, diagnostics: &mut Vec<Diagnos
     let mut documents = loaded.documents.into_iter();
     let Some(root) = documents.next() else {
         let at = sluice_source::Location { path: path.to_owned(), line: 1, column: 1 };
-        let message = "the file is empty: a workflow has at least `on` and `jobs`";
+        let message = "the file is empty: a workflow has at least `on` and `jobs`, and an action `runs`";
         diagnostics.push(Diagnostic::error("github/empty", at, 0, message));
         return None;
     };
     if let Some(second) = documents.next() {
-        let message = "a workflow file has one YAML document, and here a second one begins";
+        let message = "the file has to be one YAML document, and here a second one begins";
         diagnostics.push(Diagnostic::error("github/documents", second.span.at(path), 0, message));
         return None;
     }
-    reader::read(path, text, &root, &schema::ROOT, limits, diagnostics)
+    reader::read(path, text, &root, kind, limits, diagnostics)
 }

@@ -27,7 +27,7 @@ pub(crate) fn workflow(
     max_errors: usize,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Workflow {
-    let mut converter = Converter { path, max_errors, diagnostics };
+    let mut converter = Converter::new(path, Names::STEP_IF, max_errors, diagnostics);
     let mut workflow = Workflow {
         path: path.to_owned(),
         text: text.to_owned(),
@@ -50,22 +50,36 @@ pub(crate) fn workflow(
     workflow
 }
 
-pub(crate) use value::expression_of;
+pub(crate) use value::{expression_of, expression_of_source};
 
-struct Converter<'a> {
+/// Makes what a file says out of its tokens.
+pub(crate) struct Converter<'a> {
     path: &'a str,
+    /// What the conditions of steps may name.
+    step_if: Names,
     max_errors: usize,
     diagnostics: &'a mut Vec<Diagnostic>,
 }
 
+impl<'a> Converter<'a> {
+    pub(crate) fn new(
+        path: &'a str,
+        step_if: Names,
+        max_errors: usize,
+        diagnostics: &'a mut Vec<Diagnostic>,
+    ) -> Self {
+        Self { path, step_if, max_errors, diagnostics }
+    }
+}
+
 impl Converter<'_> {
-    fn error(&mut self, code: &str, span: Span, message: impl Into<String>) {
+    pub(crate) fn error(&mut self, code: &str, span: Span, message: impl Into<String>) {
         if self.diagnostics.len() < self.max_errors {
             self.diagnostics.push(Diagnostic::error(code, span.at(self.path), span.length(), message));
         }
     }
 
-    fn error_with_help(&mut self, code: &str, span: Span, message: impl Into<String>, help: &str) {
+    pub(crate) fn error_with_help(&mut self, code: &str, span: Span, message: impl Into<String>, help: &str) {
         if self.diagnostics.len() < self.max_errors {
             let error = Diagnostic::error(code, span.at(self.path), span.length(), message);
             self.diagnostics.push(error.with_help(help));
@@ -96,7 +110,7 @@ impl Converter<'_> {
     }
 
     /// An `if:`, with or without `${{ }}`. Blank is `success()`.
-    fn condition(&mut self, token: Option<&Token>, names: Names) -> Expression {
+    pub(crate) fn condition(&mut self, token: Option<&Token>, names: Names) -> Expression {
         let source = token.map(|token| match &token.content {
             Content::Expression(template) => combined(template),
             _ => token.to_text().trim().to_owned(),

@@ -5,7 +5,6 @@ use sluice_plan::{Action, ActionReference, Background, RunScript, Step, StepCond
 use super::Converter;
 use super::value::{late_bool, late_number};
 use crate::ids::{Ids, base_of_uses};
-use crate::schema::Names;
 use crate::token::{Content, Token};
 
 /// What the steps of one job have named so far.
@@ -16,7 +15,7 @@ struct Scope {
 }
 
 impl Converter<'_> {
-    pub(super) fn steps(&mut self, token: &Token) -> Vec<Step> {
+    pub(crate) fn steps(&mut self, token: &Token) -> Vec<Step> {
         let mut scope = Scope::default();
         let mut steps = self.listed_steps(token, &mut scope);
         // Ids that the file gives are taken first, wherever they stand.
@@ -33,7 +32,7 @@ impl Converter<'_> {
         if let Some(id) = id {
             self.take_id(id, scope);
         }
-        let condition = self.condition(token.get("if"), Names::STEP_IF);
+        let condition = self.condition(token.get("if"), self.step_if);
         let action = self.action(token, scope)?;
         let is_background = matches!(token.get("background").map(|t| &t.content), Some(Content::Bool(true)));
         Some(Step {

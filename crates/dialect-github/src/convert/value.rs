@@ -13,7 +13,7 @@ pub(crate) fn expression_of(template: &Template) -> Expression {
 }
 
 /// An expression out of a text that was checked already. One that grew too long by that becomes false, and nothing panics.
-pub(super) fn expression_of_source(source: &str) -> Expression {
+pub(crate) fn expression_of_source(source: &str) -> Expression {
     let parsed = Expression::parse(source).or_else(|_| Expression::parse("false"));
     // The literal parses, so that this is not reached.
     parsed.unwrap_or_else(|error| unreachable!("{error}"))
@@ -50,7 +50,7 @@ pub(super) fn one_or_more(token: &Token) -> Vec<Template> {
 }
 
 impl Converter<'_> {
-    pub(super) fn env(&mut self, token: &Token) -> Vec<EnvEntry> {
+    pub(crate) fn env(&mut self, token: &Token) -> Vec<EnvEntry> {
         match &token.content {
             Content::Expression(template) => vec![EnvEntry::All(expression_of(template))],
             Content::Mapping(entries) => entries.iter().filter_map(|entry| self.env_entry(entry)).collect(),

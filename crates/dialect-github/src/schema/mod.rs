@@ -1,9 +1,11 @@
 //! What may stand where: GitHub's workflow schema (`workflow-v1.0`) as types that point at each other.
 
+mod action;
 mod event;
 mod job;
 mod root;
 
+pub(crate) use action::ACTION;
 pub(crate) use root::ROOT;
 
 /// The contexts and functions that expressions may name at a place, one bit each.
@@ -41,6 +43,26 @@ impl Names {
     pub(crate) const STEP_IF: Self = Self::RUNNING.and(Self::HASH_FILES).and(Self::STEP_STATUS);
     /// Where a snapshot's `if` stands.
     pub(crate) const SNAPSHOT_IF: Self = Self::INSTANCE;
+
+    /// Where the default of an action's input stands.
+    const ACTION_INPUT: Self = Self::GITHUB
+        .and(Self::STRATEGY)
+        .and(Self::MATRIX)
+        .and(Self::JOB)
+        .and(Self::RUNNER)
+        .and(Self::HASH_FILES);
+    /// What an action knows: no secrets, no variables of the repository, no other jobs.
+    const ACTION: Self = Self::GITHUB
+        .and(Self::INPUTS)
+        .and(Self::STRATEGY)
+        .and(Self::MATRIX)
+        .and(Self::STEPS)
+        .and(Self::JOB)
+        .and(Self::RUNNER)
+        .and(Self::ENV);
+    const ACTION_STEP: Self = Self::ACTION.and(Self::HASH_FILES);
+    /// Where the `if` of a composite action's step stands.
+    pub(crate) const ACTION_STEP_IF: Self = Self::ACTION_STEP.and(Self::STEP_STATUS);
 
     pub(crate) const fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)

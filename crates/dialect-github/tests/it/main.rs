@@ -3,6 +3,7 @@
     clippy::disallowed_types,
     reason = "the crate is pure; tests read files and clocks"
 )]
+mod action;
 mod conformance;
 mod errors;
 mod hostile;
