@@ -3,7 +3,6 @@ use std::process::Stdio;
 
 use base64::Engine as _;
 use sluice_model::Trigger;
-use sluice_plan::Dialect;
 use sluice_wire::{JobOrder, SourceTree};
 use tokio::process::Command;
 
@@ -55,16 +54,16 @@ pub async fn checkout(place: &Place, order: &JobOrder, wanted: &Checkout) -> Res
 
 async fn fetch(git: &Git<'_>, order: &JobOrder, wanted: &Checkout) -> Result<String, CheckoutError> {
     let trigger = &order.trigger;
-    let (address, snapshot) = match &order.source {
-        SourceTree::Bare { path } => (format!("file://{}", path.display()), None),
-        SourceTree::WorkingTree { path, snapshot } => (format!("file://{}", path.display()), Some(snapshot)),
-        SourceTree::Remote { url, .. } => (url.clone(), None),
+    let address = address(&order.source);
+    let snapshot = match &order.source {
+        SourceTree::WorkingTree { snapshot, .. } => Some(snapshot),
+        SourceTree::Bare { .. } | SourceTree::Remote { .. } => None,
     };
     let other_ref = wanted.git_ref.as_deref().filter(|git_ref| !git_ref.is_empty());
     let is_triggers = other_ref.is_none_or(|git_ref| names_trigger(git_ref, trigger));
     if !git.folder.join(".git").exists() {
         git.run(&["init", "-q"]).await?;
-        git.run(&["remote", "add", "origin", &remote_url(order, &address)]).await?;
+        git.run(&["remote", "add", "origin", &origin(order)]).await?;
     }
     let depth = wanted.depth.map(|depth| format!("--depth={depth}"));
     let mut arguments = vec!["fetch", "-q", "--no-recurse-submodules", "--force"];
@@ -120,12 +119,19 @@ fn names_trigger(git_ref: &str, trigger: &Trigger) -> bool {
 }
 
 /// What `origin` is: an address that means something to the steps, where there is one.
-fn remote_url(order: &JobOrder, address: &str) -> String {
-    match (&order.server, order.dialect) {
-        (Some(server), Dialect::Github | Dialect::Circleci) => {
-            format!("{}/{}.git", server.url.trim_end_matches('/'), order.trigger.repository)
+pub fn origin(order: &JobOrder) -> String {
+    match &order.server {
+        Some(server) => format!("{}/{}.git", server.url.trim_end_matches('/'), order.trigger.repository),
+        None => address(&order.source),
+    }
+}
+
+fn address(source: &SourceTree) -> String {
+    match source {
+        SourceTree::Bare { path } | SourceTree::WorkingTree { path, .. } => {
+            format!("file://{}", path.display())
         }
-        (None, _) => address.to_owned(),
+        SourceTree::Remote { url, .. } => url.clone(),
     }
 }
 

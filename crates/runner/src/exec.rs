@@ -4,7 +4,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::CancelGrace;
-use crate::log::{LineVerdict, StepLog};
+use crate::log::{Judge, StepLog};
 use crate::session::{Launch, Process, ProcessEvent, Session, SessionError};
 
 /// How a process of a step ended.
@@ -77,7 +77,7 @@ pub async fn run(
     launch: Launch,
     log: &mut StepLog,
     limits: &Limits,
-    judge: &mut (dyn FnMut(&str) -> LineVerdict + Send),
+    judge: &mut dyn Judge,
 ) -> Result<(Ended, Vec<Result<String, String>>), SessionError> {
     let mut process = session.start(launch).await?;
     let ended = watch(&mut process, log, limits, judge).await;
@@ -89,7 +89,7 @@ async fn watch(
     process: &mut Process,
     log: &mut StepLog,
     limits: &Limits,
-    judge: &mut (dyn FnMut(&str) -> LineVerdict + Send),
+    judge: &mut dyn Judge,
 ) -> (Ended, Vec<Result<String, String>>) {
     let began = Instant::now();
     let mut last_output = began;

@@ -12,7 +12,7 @@ use crate::checkout::{Checkout, checkout};
 use crate::exec::{self, Ended, Limits};
 use crate::github::{Contexts, overlay};
 use crate::job::{JobRun, StepsEnded, own_variables};
-use crate::log::LineVerdict;
+use crate::log::ShowAll;
 use crate::place::Place;
 use crate::session::{Launch, Packed};
 
@@ -153,8 +153,7 @@ impl<'a> Steps<'a> {
         let limits =
             Limits { timeout: None, no_output_timeout: Some(silence), cancel, grace: self.job.grace };
         let mut output = self.job.log.step(index);
-        let ended =
-            exec::run(&self.place.session, launch, &mut output, &limits, &mut |_| LineVerdict::Show).await;
+        let ended = exec::run(&self.place.session, launch, &mut output, &limits, &mut ShowAll).await;
         let (ended, _) = ended.map_err(|error| error.to_string())?;
         if let Some(explanation) = ended.explain() {
             self.job.log.say(index, format!("##[error]{explanation}")).await;
@@ -179,7 +178,7 @@ impl<'a> Steps<'a> {
         };
         self.background.spawn(async move {
             // How it ends changes nothing for the job.
-            let _ = exec::run(&session, launch, &mut output, &limits, &mut |_| LineVerdict::Show).await;
+            let _ = exec::run(&session, launch, &mut output, &limits, &mut ShowAll).await;
         });
     }
 

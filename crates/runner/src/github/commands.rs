@@ -6,9 +6,36 @@ use crate::log::LineVerdict;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
     Mask(String),
-    Annotate { level: Level, message: String, file: Option<String>, line: Option<u32> },
-    Output { name: String, value: String },
-    State { name: String, value: String },
+    Annotate {
+        level: Level,
+        message: String,
+        file: Option<String>,
+        line: Option<u32>,
+    },
+    Output {
+        name: String,
+        value: String,
+    },
+    State {
+        name: String,
+        value: String,
+    },
+    /// Registers the problem matchers of a file.
+    AddMatchers {
+        file: String,
+    },
+    RemoveMatchers(Matchers),
+    /// The command is not obeyed, which fails the step.
+    Refuse {
+        problem: String,
+    },
+}
+
+/// Which problem matchers are meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Matchers {
+    Of(String),
+    InFile(String),
 }
 
 /// Reads the commands of one step.
@@ -25,23 +52,26 @@ impl Commands {
         Self { stopped_by: None, shows_debug }
     }
 
-    /// What to show of a line, and what it asks for.
-    pub fn judge(&mut self, line: &str) -> (LineVerdict, Option<Effect>) {
-        let Some(command) = Command::parse(line) else { return (LineVerdict::Show, None) };
+    /// What to show of a line that is a command, and what it asks for. None: the line is none.
+    pub fn judge(&mut self, line: &str) -> Option<(LineVerdict, Option<Effect>)> {
+        let command = Command::parse(line)?;
         if let Some(token) = &self.stopped_by {
-            if command.name.eq_ignore_ascii_case(token) {
-                self.stopped_by = None;
+            if !command.name.eq_ignore_ascii_case(token) {
+                return None;
             }
-            return (LineVerdict::Show, None);
+            self.stopped_by = None;
+            return Some((LineVerdict::Show, None));
         }
         let shown = |prefix: &str| LineVerdict::ShowAs(format!("{prefix}{}", command.message));
-        match command.name.to_ascii_lowercase().as_str() {
-            "add-mask" if command.message.trim().is_empty() => (
-                LineVerdict::ShowAs(
-                    "##[warning]Can't add secret mask for empty string in ##[add-mask] command.".to_owned(),
-                ),
-                None,
-            ),
+        let refuse = |reason: &str| {
+            let problem = format!("Unable to process command '{}' successfully. {reason}", line.trim());
+            (LineVerdict::ShowAs(format!("##[error]{problem}")), Some(Effect::Refuse { problem }))
+        };
+        let warn = |reason: &str| (LineVerdict::ShowAs(format!("##[warning]{reason}")), None);
+        Some(match command.name.to_ascii_lowercase().as_str() {
+            "add-mask" if command.message.trim().is_empty() => {
+                warn("Can't add secret mask for empty string in ##[add-mask] command.")
+            }
             "add-mask" => {
                 (LineVerdict::ShowAs("::add-mask::***".to_owned()), Some(Effect::Mask(command.message)))
             }
@@ -61,33 +91,33 @@ impl Commands {
             // Deprecated by GitHub, and still obeyed.
             "set-output" => match command.property("name") {
                 Some(name) => (LineVerdict::Hide, Some(Effect::Output { name, value: command.message })),
-                None => (disabled("set-output", "it needs a name"), None),
+                None => refuse("Required field 'name' is missing in ##[set-output] command."),
             },
             "save-state" => match command.property("name") {
                 Some(name) => (LineVerdict::Hide, Some(Effect::State { name, value: command.message })),
-                None => (disabled("save-state", "it needs a name"), None),
+                None => refuse("Required field 'name' is missing in ##[save-state] command."),
             },
             name @ ("set-env" | "add-path") => {
                 let file = if name == "set-env" { "GITHUB_ENV" } else { "GITHUB_PATH" };
-                let reason =
-                    format!("it is disabled, for any output could hold it; write to the file in ${file}");
-                let annotation = Effect::Annotate {
-                    level: Level::Error,
-                    message: format!("The `{name}` command is not obeyed: {reason}"),
-                    file: None,
-                    line: None,
-                };
-                (disabled(name, &reason), Some(annotation))
+                refuse(&format!(
+                    "The `{name}` command is disabled, for any output could hold it; write to the file in ${file}"
+                ))
             }
-            // Problem matchers change no outcome; what they would mark is still in the log.
-            "add-matcher" | "remove-matcher" => (LineVerdict::Show, None),
-            _ => (LineVerdict::Show, None),
-        }
+            "add-matcher" if command.message.is_empty() => warn("File path must be specified."),
+            "add-matcher" => (LineVerdict::Hide, Some(Effect::AddMatchers { file: command.message })),
+            "remove-matcher" => match (command.property("owner"), command.message) {
+                (Some(_), file) if !file.is_empty() => warn(
+                    "Either specify an owner name or a file path in ##[remove-matcher] command. Both values cannot be set.",
+                ),
+                (Some(owner), _) => (LineVerdict::Hide, Some(Effect::RemoveMatchers(Matchers::Of(owner)))),
+                (None, file) if file.is_empty() => warn(
+                    "Either an owner name or a file path must be specified in ##[remove-matcher] command.",
+                ),
+                (None, file) => (LineVerdict::Hide, Some(Effect::RemoveMatchers(Matchers::InFile(file)))),
+            },
+            _ => return None,
+        })
     }
-}
-
-fn disabled(name: &str, reason: &str) -> LineVerdict {
-    LineVerdict::ShowAs(format!("##[error]The `{name}` command is not obeyed: {reason}"))
 }
 
 struct Command {
@@ -159,15 +189,15 @@ mod tests {
     use super::*;
 
     fn shown(commands: &mut Commands, line: &str) -> String {
-        match commands.judge(line).0 {
-            LineVerdict::Show => line.to_owned(),
-            LineVerdict::ShowAs(text) => text,
-            LineVerdict::Hide => String::new(),
+        match commands.judge(line).map(|(verdict, _)| verdict) {
+            None | Some(LineVerdict::Show) => line.to_owned(),
+            Some(LineVerdict::ShowAs(text)) => text,
+            Some(LineVerdict::Hide) => String::new(),
         }
     }
 
     fn effect(line: &str) -> Option<Effect> {
-        Commands::default().judge(line).1
+        Commands::default().judge(line)?.1
     }
 
     #[test]
@@ -196,6 +226,22 @@ mod tests {
         for line in ["::set-env name=A::b", "::add-path::/x", "##[set-env name=A;]b"] {
             let shown = shown(&mut Commands::default(), line);
             assert!(shown.starts_with("##[error]") && shown.contains("GITHUB_"), "{shown}");
+            assert!(matches!(effect(line), Some(Effect::Refuse { .. })), "{line}");
+        }
+    }
+
+    #[test]
+    fn problem_matchers_are_added_by_file_and_removed_by_file_or_owner() {
+        let add = Effect::AddMatchers { file: "a.json".to_owned() };
+        assert_eq!(effect("::add-matcher::a.json"), Some(add.clone()));
+        assert_eq!(effect("##[add-matcher]a.json"), Some(add));
+        let by_owner = Effect::RemoveMatchers(Matchers::Of("tsc".to_owned()));
+        assert_eq!(effect("::remove-matcher owner=tsc::"), Some(by_owner));
+        let by_file = Effect::RemoveMatchers(Matchers::InFile("a.json".to_owned()));
+        assert_eq!(effect("::remove-matcher::a.json"), Some(by_file));
+        for line in ["::add-matcher::", "::remove-matcher::", "::remove-matcher owner=tsc::a.json"] {
+            assert_eq!(effect(line), None);
+            assert!(shown(&mut Commands::default(), line).starts_with("##[warning]"), "{line}");
         }
     }
 

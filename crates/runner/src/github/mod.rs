@@ -1,4 +1,4 @@
-//! How a GitHub job runs: contexts, shells, command files, commands on standard output, built-in actions.
+//! How a GitHub job runs: contexts, shells, command files, commands on standard output, problem matchers, built-in actions.
 
 mod actions;
 mod commands;
@@ -8,7 +8,9 @@ mod file_commands;
 mod hash_files;
 mod job;
 mod posts;
+mod problem_matchers;
 mod process;
+mod said;
 mod scope;
 mod script;
 mod shell;

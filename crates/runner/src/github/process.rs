@@ -1,15 +1,12 @@
-use std::sync::{Arc, Mutex, PoisonError};
-
 use sluice_model::Conclusion;
 use sluice_wire::Level;
 
-use super::commands::{Commands, Effect};
 use super::contexts::overlay;
 use super::file_commands::{may_be_set, parse_file_commands};
+use super::said::{Heard, Said};
 use super::scope::{Effects, Finished};
 use super::steps::{Prepared, Steps};
 use crate::exec::{self, Ended};
-use crate::log::LineVerdict;
 use crate::place::Place;
 use crate::session::Launch;
 
@@ -24,8 +21,7 @@ pub(super) async fn run(
 ) -> Result<(Finished, State), String> {
     let mut said = Said::listen(steps, prepared);
     let mut output = steps.job.log.step(prepared.index);
-    let ended =
-        exec::run(&steps.place.session, launch, &mut output, &prepared.limits, &mut said.judge()).await;
+    let ended = exec::run(&steps.place.session, launch, &mut output, &prepared.limits, &mut said).await;
     let (ended, collected) = ended.map_err(|error| error.to_string())?;
     conclude(steps, prepared.index, &ended, said, collected).await
 }
@@ -35,73 +31,22 @@ pub(super) async fn conclude(
     steps: &Steps<'_>,
     index: u32,
     ended: &Ended,
-    said: Said,
+    said: Said<'_>,
     collected: Vec<Result<String, String>>,
 ) -> Result<(Finished, State), String> {
-    let (mut effects, mut state) = said.take(steps, index).await;
+    let Heard { mut effects, mut state, refused } = said.take(index).await;
     if let Some(explanation) = ended.explain() {
         steps.fail(index, &explanation).await;
     }
     take_files(steps, index, collected, &mut effects, &mut state).await?;
     let outcome = match ended {
-        ended if ended.is_success() => Conclusion::Success,
+        ended if ended.is_success() && !refused => Conclusion::Success,
         Ended::Cancelled => Conclusion::Cancelled,
         _ => Conclusion::Failure,
     };
     let mut finished = Finished::of(outcome, effects);
     finished.exit_code = ended.exit_code();
     Ok((finished, state))
-}
-
-/// The commands of one process on standard output.
-pub(super) struct Said {
-    log: crate::log::JobLog,
-    shows_debug: bool,
-    effects: Arc<Mutex<Vec<Effect>>>,
-}
-
-impl Said {
-    pub fn listen(steps: &Steps<'_>, prepared: &Prepared<'_>) -> Self {
-        let order = steps.order();
-        let shows_debug =
-            prepared.env.iter().any(|(name, value)| name == "ACTIONS_STEP_DEBUG" && value == "true")
-                || order.secrets.get("ACTIONS_STEP_DEBUG").is_some_and(|secret| secret.expose() == "true")
-                || order.vars.get("ACTIONS_STEP_DEBUG").is_some_and(|value| value == "true");
-        Self { log: steps.job.log.clone(), shows_debug, effects: Arc::default() }
-    }
-
-    /// Judges the process's lines, and keeps what they ask for.
-    pub fn judge(&mut self) -> impl FnMut(&str) -> LineVerdict + Send + use<> {
-        let mut commands = Commands::new(self.shows_debug);
-        let (log, seen) = (self.log.clone(), self.effects.clone());
-        move |line: &str| {
-            let (verdict, effect) = commands.judge(line);
-            match effect {
-                // At once, for the next line may hold it already.
-                Some(Effect::Mask(secret)) => log.add_mask(&secret),
-                Some(effect) => seen.lock().unwrap_or_else(PoisonError::into_inner).push(effect),
-                None => (),
-            }
-            verdict
-        }
-    }
-
-    async fn take(self, steps: &Steps<'_>, index: u32) -> (Effects, State) {
-        let (mut effects, mut state) = (Effects::default(), State::new());
-        let said = std::mem::take(&mut *self.effects.lock().unwrap_or_else(PoisonError::into_inner));
-        for effect in said {
-            match effect {
-                Effect::Annotate { level, message, file, line } => {
-                    steps.job.log.annotation(index, level, &message, file, line).await;
-                }
-                Effect::Output { name, value } => overlay(&mut effects.outputs, [(name, value)]),
-                Effect::State { name, value } => overlay(&mut state, [(name, value)]),
-                // It was obeyed already.
-                Effect::Mask(_) => (),
-            }
-        }
-        (effects, state)
-    }
 }
 
 /// Takes what the step wrote to its command files. What it set on standard output comes before.

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::contexts::{event, event_path, overlay};
+use super::said::JobMatchers;
 use super::scope::{Effects, Finished, Scope};
 use super::shell::Shell;
 use super::{Contexts, actions, environment, script};
@@ -27,6 +28,7 @@ pub(super) struct Steps<'a> {
     defaults: Vec<(String, String)>,
     /// What runs scripts that name no shell.
     pub default_shell: Shell,
+    pub matchers: JobMatchers,
     next_serial: AtomicU32,
 }
 
@@ -56,7 +58,14 @@ impl<'a> Steps<'a> {
         written.map_err(|error| error.to_string())?;
         let defaults = environment::defaults(contexts, place, job.order);
         let default_shell = Shell::default_of(&place.session).await.map_err(|error| error.to_string())?;
-        Ok(Self { job, place, defaults, default_shell, next_serial: AtomicU32::new(1) })
+        Ok(Self {
+            job,
+            place,
+            defaults,
+            default_shell,
+            matchers: JobMatchers::default(),
+            next_serial: AtomicU32::new(1),
+        })
     }
 
     /// The order is what built-in actions need of a job.

@@ -6,4 +6,4 @@ mod step_log;
 
 pub use job_log::{JobLog, now};
 pub use mask::Masker;
-pub use step_log::{LineVerdict, StepLog};
+pub use step_log::{Judge, LineVerdict, ShowAll, StepLog};

@@ -18,6 +18,26 @@ pub enum LineVerdict {
     Hide,
 }
 
+/// Hears the lines of a step before they are shown.
+pub trait Judge: Send {
+    /// Whether it has to see every line, and not only those that begin like a command (`::` or `##[` after blanks).
+    fn judges_every_line(&self) -> bool {
+        false
+    }
+
+    /// What to do with a whole line, which comes without its newline.
+    fn judge(&mut self, line: &str) -> LineVerdict;
+}
+
+/// Shows every line as it is.
+pub struct ShowAll;
+
+impl Judge for ShowAll {
+    fn judge(&mut self, _line: &str) -> LineVerdict {
+        LineVerdict::Show
+    }
+}
+
 /// Cuts what one step writes into lines, masks them and sends them on.
 pub struct StepLog {
     log: JobLog,
@@ -40,13 +60,8 @@ impl StepLog {
         }
     }
 
-    /// Takes a piece of output. `judge` sees every whole line that begins like a command (`::` or `##[` after blanks).
-    pub async fn write(
-        &mut self,
-        stderr: bool,
-        bytes: &[u8],
-        judge: &mut (dyn FnMut(&str) -> LineVerdict + Send),
-    ) {
+    /// Takes a piece of output. `judge` hears of the whole lines in it.
+    pub async fn write(&mut self, stderr: bool, bytes: &[u8], judge: &mut dyn Judge) {
         let Some(newline) = memchr::memrchr(b'\n', bytes) else {
             self.carry(stderr).extend_from_slice(bytes);
             return self.cut_long_line(stderr).await;
@@ -61,7 +76,7 @@ impl StepLog {
     }
 
     /// Sends what is left: the last line of a step need not end with a newline.
-    pub async fn finish(&mut self, judge: &mut (dyn FnMut(&str) -> LineVerdict + Send)) {
+    pub async fn finish(&mut self, judge: &mut dyn Judge) {
         for stderr in [false, true] {
             let rest = std::mem::take(self.carry(stderr));
             if !rest.is_empty() {
@@ -84,27 +99,30 @@ impl StepLog {
         if stderr { &mut self.stderr } else { &mut self.stdout }
     }
 
-    async fn lines(
-        &mut self,
-        stderr: bool,
-        lines: &[u8],
-        judge: &mut (dyn FnMut(&str) -> LineVerdict + Send),
-    ) {
+    async fn lines(&mut self, stderr: bool, lines: &[u8], judge: &mut dyn Judge) {
         let mut shown_from = 0;
         let mut at = 0;
+        let mut judges_all = judge.judges_every_line();
         while at < lines.len() {
             let end = memchr::memchr(b'\n', &lines[at..]).map_or(lines.len(), |newline| at + newline + 1);
-            if looks_like_command(&lines[at..end]) {
+            let is_command = looks_like_command(&lines[at..end]);
+            if is_command {
                 // What came before is shown before the command has its effect, and masked as of then.
                 self.gather(stderr, &lines[shown_from..at]).await;
                 self.flush().await;
-                shown_from = end;
+                shown_from = at;
+            }
+            if is_command || judges_all {
                 let line = String::from_utf8_lossy(&lines[at..end]);
-                match judge(line.trim_end_matches(['\n', '\r'])) {
-                    LineVerdict::Show => self.gather(stderr, &lines[at..end]).await,
-                    LineVerdict::ShowAs(text) => self.gather(stderr, format!("{text}\n").as_bytes()).await,
-                    LineVerdict::Hide => (),
+                let verdict = judge.judge(line.trim_end_matches(['\n', '\r']));
+                if !matches!(verdict, LineVerdict::Show) {
+                    self.gather(stderr, &lines[shown_from..at]).await;
+                    shown_from = end;
                 }
+                if let LineVerdict::ShowAs(text) = verdict {
+                    self.gather(stderr, format!("{text}\n").as_bytes()).await;
+                }
+                judges_all = judge.judges_every_line();
             }
             at = end;
         }

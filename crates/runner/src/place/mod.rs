@@ -6,6 +6,7 @@ mod layout;
 mod options;
 mod relay;
 mod services;
+mod shared_files;
 mod wish;
 
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ use sluice_docker::{Engine, EngineError};
 pub use layout::{Layout, Shared};
 pub use options::parse_options;
 pub use services::ServiceFacts;
+pub use shared_files::SharedFiles;
 pub use wish::{ContainerWish, Wish};
 
 use crate::config::RunnerConfig;

@@ -7,5 +7,6 @@ mod github;
 mod killed;
 mod left_behind;
 mod masking;
+mod problem_matchers;
 mod support;
 mod world;
