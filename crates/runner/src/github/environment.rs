@@ -59,6 +59,29 @@ pub fn of_action(contexts: &Contexts) -> Vec<(String, String)> {
     OF_ACTION.iter().filter_map(variable).collect()
 }
 
+/// Whether a variable always has the value that the runner gives it, whatever `env` or GITHUB_ENV say.
+///
+/// ("The value of the default environment variables named `GITHUB_*` and `RUNNER_*`" cannot be overwritten: GitHub,
+/// "Store information in variables".) `CI` can be.
+pub fn is_fixed(name: &str) -> bool {
+    let of_github = |name: &str| {
+        let name = name.to_ascii_lowercase();
+        matches!(&*name, "actions" | "workspace")
+            || FROM_CONTEXT.contains(&&*name)
+            || OF_ACTION.contains(&&*name)
+    };
+    name.strip_prefix("GITHUB_").is_some_and(of_github)
+        || matches!(
+            name,
+            "RUNNER_OS"
+                | "RUNNER_ARCH"
+                | "RUNNER_NAME"
+                | "RUNNER_ENVIRONMENT"
+                | "RUNNER_TEMP"
+                | "RUNNER_TOOL_CACHE"
+        )
+}
+
 /// The variables that GitHub sets for every step (GitHub, "Default environment variables").
 pub fn defaults(contexts: &Contexts, place: &Place, order: &JobOrder) -> Vec<(String, String)> {
     let github = contexts.lookup("github").map(std::borrow::Cow::into_owned).unwrap_or_default();

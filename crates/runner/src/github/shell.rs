@@ -13,8 +13,7 @@ pub struct Shell {
 
 impl Shell {
     fn new(command: &str, extension: &'static str) -> Self {
-        let argv = command.split_whitespace().map(str::to_owned).collect();
-        Self { argv, extension, before: "", after: "" }
+        Self { argv: words(command), extension, before: "", after: "" }
     }
 
     /// GitHub's default, where there is `bash`, and where there is none.
@@ -57,5 +56,38 @@ impl Shell {
     /// As the log shows it: `/usr/bin/bash -e {0}`.
     pub fn shown(&self) -> String {
         self.argv.join(" ")
+    }
+}
+
+/// Words apart by blanks; what stands between double quotes is one, as .NET takes an argument list apart for GitHub's
+/// runner. A backslash keeps a quote from ending it.
+fn words(command: &str) -> Vec<String> {
+    let (mut words, mut word, mut is_quoted) = (Vec::new(), None::<String>, false);
+    let mut characters = command.chars().peekable();
+    while let Some(character) = characters.next() {
+        match character {
+            '"' => {
+                is_quoted = !is_quoted;
+                word.get_or_insert_default();
+            }
+            '\\' if characters.peek() == Some(&'"') => word.get_or_insert_default().extend(characters.next()),
+            blank if blank.is_whitespace() && !is_quoted => words.extend(word.take()),
+            other => word.get_or_insert_default().push(other),
+        }
+    }
+    words.extend(word);
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::words;
+
+    #[test]
+    fn words_in_double_quotes_stay_together() {
+        assert_eq!(words("perl  {0}"), ["perl", "{0}"]);
+        assert_eq!(words(r#"bash -c "echo 'a b'; . {0}""#), ["bash", "-c", "echo 'a b'; . {0}"]);
+        assert_eq!(words(r#"x "" a"b c"d \"e"#), ["x", "", "ab cd", "\"e"]);
+        assert_eq!(words(r#"x "open end"#), ["x", "open end"]);
     }
 }

@@ -168,7 +168,7 @@ impl<'a> Steps<'a> {
         Ok(Some(Prepared { index, serial, step, contexts, env, limits, until, depth }))
     }
 
-    /// All that a process of a step finds: GitHub's own variables, and over them the `env` context.
+    /// All that a process of a step finds: GitHub's own variables, and over those that may be set the `env` context.
     pub fn environment(
         &self,
         contexts: &Contexts,
@@ -177,7 +177,7 @@ impl<'a> Steps<'a> {
     ) -> Vec<(String, String)> {
         let mut all = self.defaults.clone();
         overlay(&mut all, environment::of_action(contexts));
-        overlay(&mut all, env);
+        overlay(&mut all, env.into_iter().filter(|(name, _)| !environment::is_fixed(name)));
         if !paths.is_empty()
             && let Some((_, path)) = all.iter_mut().find(|(name, _)| name == "PATH")
         {
