@@ -119,8 +119,9 @@ fn of_action(step: &Step, uses: &UsesAction) -> Option<Diagnostic> {
     let known = || BUILT_IN.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
     if !is_built_in(&uses.action) {
         let kind = match &uses.action {
+            // What it is, is found out when its step begins.
+            ActionReference::Local { .. } => return None,
             ActionReference::Repository { .. } => "the action",
-            ActionReference::Local { .. } => "the local action",
             ActionReference::Docker { .. } => "the image as an action",
         };
         let message = format!("{kind} `{}` is not supported yet", uses.action);

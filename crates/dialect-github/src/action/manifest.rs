@@ -74,6 +74,16 @@ impl ActionManifest {
         self.inputs.iter().find(|input| input.name.eq_ignore_ascii_case(name))
     }
 
+    /// Whether the action does something before the job's first step.
+    pub fn has_pre(&self) -> bool {
+        match &self.runs {
+            ActionRuns::Composite(_) => false,
+            ActionRuns::Node(node) => node.pre.is_some(),
+            ActionRuns::Docker(docker) => docker.pre.is_some(),
+        }
+    }
+
+    /// The steps of a composite action.
     pub fn steps(&self) -> &[Step] {
         match &self.runs {
             ActionRuns::Composite(steps) => steps,

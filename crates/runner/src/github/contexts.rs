@@ -112,7 +112,6 @@ impl Contexts {
     }
 
     /// The contexts of a composite action's own steps: its inputs, no steps yet, nothing that only a workflow sees.
-    #[expect(dead_code, reason = "composite actions are the next change")]
     pub fn of_action(&self, inputs: &[(String, String)]) -> Self {
         let mut inner = self.clone();
         let inputs = inputs.iter().map(|(name, value)| (name.clone(), value.as_str().into()));

@@ -14,6 +14,7 @@ mod said;
 mod scope;
 mod script;
 mod shell;
+mod stages;
 mod steps;
 
 pub use actions::{BUILT_IN, is_built_in, name_of};

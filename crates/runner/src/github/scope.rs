@@ -17,8 +17,8 @@ pub(super) struct Scope {
     pub env: Vec<(String, String)>,
     /// What steps put into GITHUB_PATH, the newest first.
     pub paths: Vec<String>,
-    /// What was done, to be undone or completed after the job's last step.
-    pub posts: Vec<Post>,
+    /// All that its steps did so far, but their outputs.
+    pub did: Effects,
     /// The step that calls the action. None: the steps are the job's own.
     pub caller: Option<Caller>,
 }
@@ -28,12 +28,16 @@ pub(super) struct Scope {
 pub(super) struct Caller {
     /// The step of the job whose log all of it goes to.
     pub log_index: u32,
+    /// Tells the step from all others of the job.
+    pub key: String,
     /// Cancels the steps with their caller.
     pub cancel: CancellationToken,
     /// When the caller's time is over.
     pub until: Option<Instant>,
     /// How many actions call each other, this one included.
     pub depth: usize,
+    /// What `env` of the step says, and that of the steps that call it.
+    pub env: Vec<(String, String)>,
 }
 
 /// What a step did to those after it.
@@ -46,6 +50,15 @@ pub(super) struct Effects {
     pub paths: Vec<String>,
     /// What is left to do after the job's last step.
     pub posts: Vec<Post>,
+}
+
+impl Effects {
+    /// Takes what a later step did, but its outputs.
+    pub fn absorb(&mut self, later: Effects) {
+        overlay(&mut self.env, later.env);
+        self.paths.extend(later.paths);
+        self.posts.extend(later.posts);
+    }
 }
 
 /// How a step ended, and what it did. Nothing of it is true for other steps before [`Scope::settle`].
@@ -61,31 +74,36 @@ impl Finished {
     pub fn of(outcome: Conclusion, effects: Effects) -> Self {
         Self { outcome, conclusion: outcome, exit_code: None, effects }
     }
+
+    pub fn failed() -> Self {
+        Self::of(Conclusion::Failure, Effects::default())
+    }
 }
 
 impl Scope {
     pub fn of_job(contexts: Contexts) -> Self {
         let env = contexts.env_pairs();
-        Self { contexts, env, paths: Vec::new(), posts: Vec::new(), caller: None }
+        Self { contexts, env, paths: Vec::new(), did: Effects::default(), caller: None }
     }
 
     /// Takes what a step did: its outputs, its variables, how the job or action stands now.
-    pub fn settle(&mut self, step: &Step, finished: Finished) {
-        let Finished { outcome, conclusion, effects, .. } = finished;
-        let Effects { outputs, env, paths, posts } = effects;
-        self.remember(step, outcome, conclusion, outputs);
-        overlay(&mut self.env, env);
-        self.add_paths(paths);
-        self.posts.extend(posts);
-        if matches!(conclusion, Conclusion::Failure | Conclusion::Cancelled) {
-            self.contexts.worsen(conclusion);
-        }
+    pub fn settle(&mut self, step: &Step, mut finished: Finished) {
+        let outputs = std::mem::take(&mut finished.effects.outputs);
+        self.remember(step, finished.outcome, finished.conclusion, outputs);
+        self.settle_post(finished);
     }
 
-    pub fn add_paths(&mut self, paths: Vec<String>) {
-        for path in paths {
-            self.paths.retain(|known| *known != path);
-            self.paths.insert(0, path);
+    /// Takes what a step did that nobody can ask for its outputs.
+    pub fn settle_post(&mut self, finished: Finished) {
+        let Finished { conclusion, effects, .. } = finished;
+        overlay(&mut self.env, effects.env.iter().cloned());
+        for path in &effects.paths {
+            self.paths.retain(|known| known != path);
+            self.paths.insert(0, path.clone());
+        }
+        self.did.absorb(effects);
+        if matches!(conclusion, Conclusion::Failure | Conclusion::Cancelled) {
+            self.contexts.worsen(conclusion);
         }
     }
 

@@ -2,15 +2,16 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use sluice_model::Conclusion;
-use sluice_plan::{Action, Step, UsesAction};
+use sluice_plan::{Action, Step};
 use sluice_wire::{JobOrder, Level};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::contexts::{event, event_path, overlay};
 use super::said::JobMatchers;
-use super::scope::{Effects, Finished, Scope};
+use super::scope::{Caller, Effects, Finished, Scope};
 use super::shell::Shell;
+use super::stages::Stages;
 use super::{Contexts, actions, environment, script};
 use crate::exec::Limits;
 use crate::job::JobRun;
@@ -29,6 +30,7 @@ pub(super) struct Steps<'a> {
     /// What runs scripts that name no shell.
     pub default_shell: Shell,
     pub matchers: JobMatchers,
+    pub stages: Stages,
     next_serial: AtomicU32,
 }
 
@@ -39,14 +41,16 @@ pub(super) struct Prepared<'s> {
     /// Tells the files of this step from those of all others.
     pub serial: u32,
     pub step: &'s Step,
+    /// Tells the step from all others of the job, in all of its stages.
+    pub key: String,
     /// With the step's own `env`.
     pub contexts: Contexts,
+    /// What `env` of the step says, and that of the steps that call it.
+    pub own_env: Vec<(String, String)>,
     /// Everything that its process finds in its environment.
     pub env: Vec<(String, String)>,
     pub limits: Limits,
-    #[expect(dead_code, reason = "composite actions are the next change")]
     pub until: Option<Instant>,
-    #[expect(dead_code, reason = "composite actions are the next change")]
     /// How many actions this step is within.
     pub depth: usize,
 }
@@ -64,6 +68,7 @@ impl<'a> Steps<'a> {
             defaults,
             default_shell,
             matchers: JobMatchers::default(),
+            stages: Stages::default(),
             next_serial: AtomicU32::new(1),
         })
     }
@@ -93,12 +98,13 @@ impl<'a> Steps<'a> {
     pub async fn run_step(&self, scope: &Scope, index: u32, step: &Step) -> Finished {
         let log = &self.job.log;
         let is_own = scope.caller.is_none();
+        let position = index;
         let index = scope.caller.as_ref().map_or(index, |caller| caller.log_index);
         let mut contexts = scope.contexts.clone();
         contexts.set_env(&scope.env);
         environment::set_action(&mut contexts, step, is_own);
         let name = name_of(&contexts, step);
-        let (prepared, began) = match self.prepare(scope, contexts.clone(), index, step) {
+        let (prepared, began) = match self.prepare(scope, contexts.clone(), index, position, step) {
             Ok(None) => {
                 if is_own {
                     log.step_started(index, &name).await;
@@ -144,28 +150,53 @@ impl<'a> Steps<'a> {
         self.job.log.annotation(index, Level::Error, problem, None, None).await;
     }
 
+    /// Warns in a step's log and by an annotation.
+    pub async fn warn(&self, index: u32, warning: &str) {
+        self.job.log.say(index, format!("##[warning]{warning}")).await;
+        self.job.log.annotation(index, Level::Warning, warning, None, None).await;
+    }
+
     /// Evaluates what a step needs. None: its condition does not hold.
     fn prepare<'s>(
         &self,
         scope: &Scope,
         mut contexts: Contexts,
         index: u32,
+        position: u32,
         step: &'s Step,
     ) -> Result<Option<Prepared<'s>>, String> {
         let own = contexts.env(&step.env).map_err(|error| format!("`env`: {error}"))?;
         let mut with_own = scope.env.clone();
-        overlay(&mut with_own, own);
+        overlay(&mut with_own, own.iter().cloned());
         contexts.set_env(&with_own);
+        let caller = scope.caller.as_ref();
+        let key = key_of(caller, position);
+        let mut own_env = caller.map(|caller| caller.env.clone()).unwrap_or_default();
+        overlay(&mut own_env, own);
+        let prepared = self.prepare_post(scope, contexts, index, step, key)?;
+        Ok(prepared.map(|prepared| Prepared { own_env, ..prepared }))
+    }
+
+    /// [`Self::prepare`], once `contexts` have the step's `env`.
+    pub fn prepare_post<'s>(
+        &self,
+        scope: &Scope,
+        contexts: Contexts,
+        index: u32,
+        step: &'s Step,
+        key: String,
+    ) -> Result<Option<Prepared<'s>>, String> {
         let holds = contexts.holds(&step.condition).map_err(|error| format!("`if`: {error}"))?;
         if !holds {
             return Ok(None);
         }
         let timeout = contexts.late_minutes(step.timeout_minutes.as_ref())?;
         let (limits, until) = self.limits(scope, &contexts, step, timeout);
-        let env = self.environment(&contexts, with_own, &scope.paths);
+        let env = self.environment(&contexts, contexts.env_pairs(), &scope.paths);
         let serial = self.next_serial.fetch_add(1, Ordering::Relaxed);
         let depth = scope.caller.as_ref().map_or(0, |caller| caller.depth);
-        Ok(Some(Prepared { index, serial, step, contexts, env, limits, until, depth }))
+        let own_env = Vec::new();
+        Ok(Some(Prepared { index, serial, step, key, contexts, own_env, env, limits, until, depth }))
     }
 
     /// All that a process of a step finds: GitHub's own variables, and over those that may be set the `env` context.
@@ -221,23 +252,22 @@ impl<'a> Steps<'a> {
     async fn act(&self, scope: &Scope, prepared: &Prepared<'_>) -> Result<Finished, String> {
         match &prepared.step.action {
             Action::Run(run) => script::run(self, scope, prepared, run).await,
-            Action::Uses(uses) => self.use_action(prepared, uses).await,
+            Action::Uses(uses) => actions::act(self, scope, prepared, uses).await,
             _ => Err("this runner cannot do this kind of step in a GitHub job".to_owned()),
         }
     }
+}
 
-    async fn use_action(&self, prepared: &Prepared<'_>, uses: &UsesAction) -> Result<Finished, String> {
-        let mut with = Vec::new();
-        for input in &uses.with {
-            with.push((input.name.to_ascii_lowercase(), prepared.contexts.text(&input.value)?));
-        }
-        let effects = actions::act(self, prepared, &uses.action, &with).await?;
-        Ok(Finished::of(Conclusion::Success, effects))
+/// Tells a step from all others of the job: the position among its scope's steps, after those of the steps that call it.
+pub(super) fn key_of(caller: Option<&Caller>, position: u32) -> String {
+    match caller {
+        Some(caller) => format!("{}/{position}", caller.key),
+        None => position.to_string(),
     }
 }
 
 /// As GitHub names a step: its name, else what it does.
-fn name_of(contexts: &Contexts, step: &Step) -> String {
+pub(super) fn name_of(contexts: &Contexts, step: &Step) -> String {
     if let Some(name) = &step.name {
         return contexts.text(name).unwrap_or_else(|_| name.source().to_owned());
     }

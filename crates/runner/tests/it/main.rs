@@ -1,5 +1,6 @@
 //! One binary for all integration tests of this crate.
 
+mod actions;
 mod checkout;
 mod circleci;
 mod container;

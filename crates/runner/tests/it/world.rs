@@ -156,6 +156,20 @@ pub fn repository() -> (&'static Path, &'static str) {
     (path, sha)
 }
 
+/// A new repository with these files in one commit: its folder and the commit.
+pub fn repository_of(folder: &Path, files: &[(&str, &str)]) -> String {
+    std::fs::create_dir_all(folder).unwrap();
+    for (path, text) in files {
+        let path = folder.join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    git(folder, &["init", "-q", "-b", "master"]);
+    git(folder, &["add", "-A"]);
+    git(folder, &["commit", "-q", "-m", "first"]);
+    git(folder, &["rev-parse", "HEAD"])
+}
+
 pub fn git(folder: &Path, arguments: &[&str]) -> String {
     let output = Command::new("git")
         .arg("-C")
@@ -213,14 +227,15 @@ pub fn circle(script: &str) -> Step {
 }
 
 pub fn uses(action: &str, with: &[(&str, &str)]) -> Step {
-    let (name, git_ref) = action.split_once('@').unwrap();
-    let mut parts = name.splitn(3, '/');
-    let mut part = || parts.next().unwrap_or_default().to_owned();
-    let action = ActionReference::Repository {
-        owner: part(),
-        name: part(),
-        path: part(),
-        git_ref: git_ref.to_owned(),
+    let action = if let Some(image) = action.strip_prefix("docker://") {
+        ActionReference::Docker { image: image.to_owned() }
+    } else if action.starts_with("./") {
+        ActionReference::Local { path: action.to_owned() }
+    } else {
+        let (name, git_ref) = action.split_once('@').unwrap();
+        let mut parts = name.splitn(3, '/');
+        let mut part = || parts.next().unwrap_or_default().to_owned();
+        ActionReference::Repository { owner: part(), name: part(), path: part(), git_ref: git_ref.to_owned() }
     };
     let with = with.iter().map(|(name, value)| Named::new(*name, template(value))).collect();
     step(Action::Uses(UsesAction { action, with }))

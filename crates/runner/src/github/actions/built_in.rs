@@ -1,8 +1,8 @@
 use sluice_plan::ActionReference;
 
-use super::posts::Post;
-use super::scope::Effects;
-use super::steps::{Prepared, Steps};
+use super::super::posts::PostWork;
+use super::super::steps::{Prepared, Steps};
+use super::Done;
 use crate::checkout::{Checkout, checkout};
 
 /// The actions that this runner does itself, with the inputs that each takes.
@@ -71,19 +71,16 @@ pub fn is_built_in(action: &ActionReference) -> bool {
     name_of(action).is_some_and(|name| BUILT_IN.iter().any(|(known, _)| known.eq_ignore_ascii_case(&name)))
 }
 
-type Outputs = Vec<(String, String)>;
-
 /// Does a built-in action. An error is what the log says of its failure.
 pub(super) async fn act(
     steps: &Steps<'_>,
     prepared: &Prepared<'_>,
-    action: &ActionReference,
+    name: &str,
     with: &[(String, String)],
-) -> Result<Effects, String> {
-    let name = name_of(action).unwrap_or_default().to_ascii_lowercase();
+) -> Result<Done, String> {
     let inputs = Inputs(with);
-    let mut posts = Vec::new();
-    let outputs = match name.as_str() {
+    let mut post = None;
+    let outputs = match name.to_ascii_lowercase().as_str() {
         "actions/checkout" => check_out(steps, prepared, &inputs).await,
         "actions/upload-artifact" => upload_artifact(steps, prepared, &inputs).await,
         "actions/download-artifact" => download_artifact(steps, prepared, &inputs).await,
@@ -92,7 +89,7 @@ pub(super) async fn act(
             if !hit {
                 let (key, paths) =
                     (inputs.required("key")?.to_owned(), steps.paths(inputs.required("path")?));
-                posts.push(Post::SaveCache { key, paths });
+                post = Some(PostWork::SaveCache { key, paths });
             }
             Ok(outputs)
         }
@@ -102,10 +99,12 @@ pub(super) async fn act(
             save_cache(steps, prepared.index, &key, &paths).await?;
             Ok(Vec::new())
         }
-        _ => Err(format!("the action `{action}` is not built in, and this runner runs no others yet")),
+        _ => Err(format!("the action `{name}` is not built in")),
     }?;
-    Ok(Effects { outputs, posts, ..Default::default() })
+    Ok(Done { outputs, post })
 }
+
+type Outputs = Vec<(String, String)>;
 
 struct Inputs<'a>(&'a [(String, String)]);
 
@@ -282,7 +281,7 @@ async fn restore_cache(
     Ok((outputs, hit))
 }
 
-pub(super) async fn save_cache(
+pub(in super::super) async fn save_cache(
     steps: &Steps<'_>,
     index: u32,
     key: &str,
