@@ -1,6 +1,6 @@
 use sluice_wire::CancelRequest;
 
-use crate::remote::{RepositoryArgs, converse};
+use crate::remote::{Whose, WhoseArgs, converse};
 use crate::{Exit, show};
 
 #[derive(clap::Args)]
@@ -11,14 +11,19 @@ pub struct Args {
     #[arg(long)]
     force: bool,
     #[command(flatten)]
-    repository: RepositoryArgs,
+    whose: WhoseArgs,
 }
 
 pub fn run(args: &Args) -> anyhow::Result<Exit> {
     converse(async {
-        let (client, repository) = args.repository.client()?;
-        let run = client.cancel(&repository, args.run, &CancelRequest { force: args.force }).await?;
-        println!("run {}: {}", args.run, show::run_state(run.run.state));
+        let state = match args.whose.settle()? {
+            Whose::Servers(client, repository) => {
+                let request = CancelRequest { force: args.force };
+                client.cancel(&repository, args.run, &request).await?.run.state
+            }
+            Whose::Local(local) => local.history.cancel(args.run, args.force).await?.state,
+        };
+        println!("run {}: {}", args.run, show::run_state(state));
         Ok(Exit::Done)
     })
 }

@@ -39,7 +39,7 @@ use crate::exit::Exit;
 /// Runs the pipelines that a repository already has, and takes what they built to production through gates.
 ///
 /// Exit codes: 0 done; 1 the pipeline or the deployment failed; 2 usage, or a file that cannot be read;
-/// 3 waiting on a gate.
+/// 3 waiting on a gate; 130 cancelled by Ctrl-C.
 #[derive(Parser)]
 #[command(name = "sluice", version = version::SHORT, max_term_width = 110)]
 struct CommandLine {

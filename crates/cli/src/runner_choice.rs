@@ -1,7 +1,8 @@
 use sluice_runner::ExecutorChoice;
 
 /// Where jobs run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum RunnerChoice {
     /// In containers where an engine answers, else as processes of this machine
     Auto,

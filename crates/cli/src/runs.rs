@@ -1,6 +1,6 @@
-use sluice_wire::RunQuery;
+use sluice_wire::{RunQuery, RunSummary};
 
-use crate::remote::{RepositoryArgs, converse};
+use crate::remote::{Whose, WhoseArgs, converse};
 use crate::{Exit, show};
 
 #[derive(clap::Args)]
@@ -12,7 +12,7 @@ pub struct Args {
     #[arg(short = 'L', long, default_value_t = 20)]
     limit: u32,
     #[command(flatten)]
-    repository: RepositoryArgs,
+    whose: WhoseArgs,
     /// Print them as JSON
     #[arg(long)]
     json: bool,
@@ -20,25 +20,33 @@ pub struct Args {
 
 pub fn run(args: &Args) -> anyhow::Result<Exit> {
     converse(async {
-        let (client, repository) = args.repository.client()?;
-        let query = RunQuery { branch: args.branch.clone(), sha: None, limit: Some(args.limit) };
-        let runs = client.runs(&repository, &query).await?;
+        let runs = match args.whose.settle()? {
+            Whose::Servers(client, repository) => {
+                let query = RunQuery { branch: args.branch.clone(), sha: None, limit: Some(args.limit) };
+                client.runs(&repository, &query).await?
+            }
+            Whose::Local(local) => local.history.runs(args.branch.as_deref(), args.limit).await?,
+        };
         if args.json {
             show::json(&runs)?;
-            return Ok(Exit::Done);
+        } else {
+            list(&runs);
         }
-        let rows = runs.iter().map(|run| {
-            [
-                run.number.to_string(),
-                show::run_state(run.state),
-                run.workflow.clone(),
-                run.title.clone(),
-                run.git_ref.trim_start_matches("refs/heads/").trim_start_matches("refs/tags/").to_owned(),
-                run.sha.short().to_owned(),
-                show::ago(run.created),
-            ]
-        });
-        show::table(["RUN", "STATE", "WORKFLOW", "TITLE", "REF", "COMMIT", "WHEN"], rows);
         Ok(Exit::Done)
     })
+}
+
+fn list(runs: &[RunSummary]) {
+    let rows = runs.iter().map(|run| {
+        [
+            run.number.to_string(),
+            show::run_state(run.state),
+            run.workflow.clone(),
+            run.title.clone(),
+            run.git_ref.trim_start_matches("refs/heads/").trim_start_matches("refs/tags/").to_owned(),
+            run.sha.short().to_owned(),
+            show::ago(run.created),
+        ]
+    });
+    show::table(["RUN", "STATE", "WORKFLOW", "TITLE", "REF", "COMMIT", "WHEN"], rows);
 }

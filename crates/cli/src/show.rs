@@ -48,7 +48,7 @@ pub fn run_state(state: RunState) -> String {
         RunState::Failure => "✕",
         RunState::Running | RunState::Cancelling => "◐",
         RunState::Waiting => "⏸",
-        RunState::Cancelled => "⊘",
+        RunState::Cancelled | RunState::Interrupted => "⊘",
     };
     format!("{sign} {}", state.as_str())
 }

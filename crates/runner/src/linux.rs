@@ -13,6 +13,11 @@ pub fn try_lock(file: &std::fs::File) -> std::io::Result<()> {
     Ok(rustix::fs::flock(file, rustix::fs::FlockOperation::NonBlockingLockExclusive)?)
 }
 
+/// Takes the same lock, and waits for it.
+pub fn lock(file: &std::fs::File) -> std::io::Result<()> {
+    Ok(rustix::fs::flock(file, rustix::fs::FlockOperation::LockExclusive)?)
+}
+
 /// Kills every process whose environment says that it belongs to `owner`, and tells how many there were.
 pub fn kill_left_behind(owner: &str) -> usize {
     let marker = format!("{OWNER_VARIABLE}={owner}");

@@ -2,7 +2,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use sluice_docker::{Engine, Labels};
+use sluice_docker::{ContainerFound, Engine, Labels};
 
 use crate::linux;
 use crate::runner::Swept;
@@ -25,6 +25,8 @@ impl Home {
     pub fn make(root: &Path) -> io::Result<Self> {
         std::fs::create_dir_all(root.join("live"))?;
         let owner = owner_of(root)?;
+        // A sweep of another process does not look between the folder and its lock.
+        let _gate = gate(root)?;
         let process = format!("{:08x}{:04x}", rand::random::<u32>(), std::process::id() & 0xffff);
         let folder = root.join("live").join(&process);
         std::fs::create_dir(&folder)?;
@@ -39,6 +41,13 @@ impl Drop for Home {
         // Jobs have removed their own by now; what they could not, the next sweep tries again.
         let _ = std::fs::remove_dir_all(&self.folder);
     }
+}
+
+/// Held while a home is made and while it is decided which homes are dead.
+fn gate(root: &Path) -> io::Result<File> {
+    let gate = File::create(root.join("gate"))?;
+    linux::lock(&gate)?;
+    Ok(gate)
 }
 
 /// The id of a data folder, made when it is first asked for.
@@ -61,9 +70,17 @@ fn owner_of(root: &Path) -> io::Result<String> {
 }
 
 /// Removes what runners of the data folder have left that do not live any more.
+///
+/// What there is at the engine is listed first: whatever a list names was made by a home that is there when it is
+/// decided which homes live, so that nothing of a runner that starts meanwhile is removed.
 pub async fn sweep(root: &Path, own: &Home, engine: Option<&Engine>) -> io::Result<Swept> {
     let mut swept = Swept::default();
+    let seen = match engine {
+        Some(engine) => Some((engine, Seen::at(engine, &own.owner).await)),
+        None => None,
+    };
     let mut living = vec![own.process.clone()];
+    let gate = gate(root)?;
     for entry in std::fs::read_dir(root.join("live"))?.flatten() {
         let Ok(process) = entry.file_name().into_string() else { continue };
         if process == own.process {
@@ -76,8 +93,9 @@ pub async fn sweep(root: &Path, own: &Home, engine: Option<&Engine>) -> io::Resu
         swept.processes += linux::kill_left_behind(&format!("{}/{process}", own.owner));
         swept.folders += usize::from(std::fs::remove_dir_all(entry.path()).is_ok());
     }
-    if let Some(engine) = engine {
-        sweep_engine(own, engine, &living, &mut swept).await;
+    drop(gate);
+    if let Some((engine, seen)) = seen {
+        seen.sweep(engine, &own.owner, &living, &mut swept).await;
     }
     Ok(swept)
 }
@@ -87,32 +105,39 @@ fn is_locked(lock: &Path) -> bool {
     File::open(lock).is_ok_and(|file| linux::try_lock(&file).is_err())
 }
 
-/// An engine that does not answer has nothing that could be swept now; it is told, and no reason to stop.
-async fn sweep_engine(own: &Home, engine: &Engine, living: &[String], swept: &mut Swept) {
-    let labels = Labels::of_owner(&own.owner);
-    match engine.list_containers(&labels).await {
-        Ok(found) => {
-            // Those of the deployer carry the data folder's label too, and no process: they are to live on.
-            let left = found.iter().filter(|container| {
-                container
-                    .labels
-                    .get(LABEL_PROCESS)
-                    .is_some_and(|process| !living.iter().any(|alive| alive == process))
-            });
-            for container in left {
-                swept.containers += usize::from(engine.remove_container(&container.id).await.is_ok());
-            }
+/// What of the data folder's runners there is at the engine.
+struct Seen {
+    containers: Vec<ContainerFound>,
+    networks: Vec<String>,
+}
+
+impl Seen {
+    /// An engine that does not answer has nothing that could be swept now; it is told, and no reason to stop.
+    async fn at(engine: &Engine, owner: &str) -> Self {
+        let labels = Labels::of_owner(owner);
+        let containers = engine.list_containers(&labels).await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "containers of earlier runs could not be listed");
+            Vec::new()
+        });
+        Self { containers, networks: engine.list_networks(&labels).await.unwrap_or_default() }
+    }
+
+    async fn sweep(self, engine: &Engine, owner: &str, living: &[String], swept: &mut Swept) {
+        // Those of the deployer carry the data folder's label too, and no process: they are to live on.
+        let left = self.containers.iter().filter(|container| {
+            let process = container.labels.get(LABEL_PROCESS);
+            process.is_some_and(|process| !living.iter().any(|alive| alive == process))
+        });
+        for container in left {
+            swept.containers += usize::from(engine.remove_container(&container.id).await.is_ok());
         }
-        Err(error) => tracing::warn!(%error, "containers of earlier runs could not be listed"),
-    }
-    let mut in_use = Vec::new();
-    for process in living {
-        let labels = labels.clone().with(LABEL_PROCESS, process);
-        in_use.extend(engine.list_networks(&labels).await.unwrap_or_default());
-    }
-    for network in engine.list_networks(&labels).await.unwrap_or_default() {
-        if !in_use.contains(&network) {
-            swept.networks += usize::from(engine.remove_network(&network).await.is_ok());
+        let mut in_use = Vec::new();
+        for process in living {
+            let labels = Labels::of_owner(owner).with(LABEL_PROCESS, process);
+            in_use.extend(engine.list_networks(&labels).await.unwrap_or_default());
+        }
+        for network in self.networks.iter().filter(|network| !in_use.contains(network)) {
+            swept.networks += usize::from(engine.remove_network(network).await.is_ok());
         }
     }
 }

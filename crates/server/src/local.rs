@@ -1,14 +1,16 @@
 //! `sluice run`: the same store, courier, agent and runner as the server's, in one process and without a network.
 
+mod control;
+mod history;
+mod process;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use rustix::fs::{FlockOperation, flock};
 use sluice_engine::{self as engine, Command, Create, GateOpener};
-use sluice_forge::Snapshot;
-use sluice_model::{Conclusion, InstanceId, RepositoryName, RunId, Trigger, UserName};
+use sluice_model::{CommitSha, Conclusion, InstanceId, RepositoryName, RunId, Trigger, UserName};
 use sluice_plan::{GateKind, Plan, Value};
 use sluice_runner::{ExecutorChoice, ImageMap, Runner, RunnerConfig, RunnerError};
 use sluice_store::{Store, StoreError, StoredEffect};
@@ -21,6 +23,13 @@ use crate::change::{Change, Changes};
 use crate::courier::{Courier, Perform};
 use crate::log::{LogKey, Logs};
 use crate::runs::{RunError, Runs};
+
+pub use control::Stopped;
+pub use history::{History, HistoryError};
+pub use sluice_engine::RerunScope;
+
+use control::{Answering, Control};
+use process::Process;
 
 /// Where and how runs of a working tree go on.
 #[derive(Debug, Clone)]
@@ -40,24 +49,40 @@ pub struct LocalOptions {
     pub allow_host_docker: bool,
 }
 
-/// One workflow to run, for one trigger, on one snapshot of a working tree.
+/// What a run is to do: one workflow, on one snapshot of a working tree.
 #[derive(Debug, Clone)]
 pub struct LocalRun {
-    pub plan: Plan,
-    pub trigger: Trigger,
-    pub snapshot: Snapshot,
-    /// The `inputs` context: an object, or null.
-    pub inputs: Value,
+    pub source: Source,
+    pub begin: Begin,
+}
+
+/// A snapshot of a working tree.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Source {
+    /// Its name in the state folder; without `/`.
+    pub id: String,
+    /// The bare repository that holds it.
+    pub repository: PathBuf,
+    pub commit: CommitSha,
+}
+
+#[derive(Debug, Clone)]
+pub enum Begin {
+    /// A new run, for one trigger. `inputs` is the context of that name: an object, or null.
+    New { plan: Box<Plan>, trigger: Box<Trigger>, inputs: Value },
+    /// Another attempt of a run that has ended.
+    Again { number: u64, scope: RerunScope },
 }
 
 /// What happens, as it happens. The text of jobs is masked.
 #[derive(Debug, Clone)]
 pub enum LocalEvent {
-    /// The run at this place of the list has begun under this number.
+    /// The run at this place of the list has begun under this number. `kept`: how jobs ended that are not run again.
     Began {
         index: usize,
-        run: RunId,
         number: u64,
+        attempt: u32,
+        kept: Vec<InstanceId>,
     },
     /// The run changed: the engine's whole state of it, cheap to clone.
     Changed {
@@ -95,7 +120,6 @@ pub type Approvals = Arc<dyn Fn(GateQuestion) -> BoxFuture<'static, GateAnswer> 
 /// How a run ended, in the order of the list.
 #[derive(Debug, Clone)]
 pub struct LocalOutcome {
-    pub run: RunId,
     pub number: u64,
     /// None: it waits at a gate that was left closed.
     pub conclusion: Option<Conclusion>,
@@ -110,6 +134,8 @@ pub enum LocalError {
     Folder { path: String, error: std::io::Error },
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    History(#[from] HistoryError),
     #[error(transparent)]
     Runner(#[from] RunnerError),
     #[error(transparent)]
@@ -144,15 +170,11 @@ pub async fn run(
     config.images = options.images.clone();
     config.sluice_binary = options.sluice_binary.clone();
     let runner = Runner::new(config).await?;
-    // Whoever holds the lock is alone in this folder: what lies about belongs to nobody. Kept until the runs have ended.
-    let lock = std::fs::File::create(options.state.join("lock")).map_err(folder)?;
-    if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
-        runner.sweep().await?;
-    }
-    let outcomes =
-        Session::start(&options, store, runner, list, events, approvals).await?.finish(cancel).await;
-    drop(lock);
-    outcomes
+    // What was killed is told of and cleaned up first; what lives beside this process is left alone.
+    History::of(&options.state, store.clone()).settle_all().await?;
+    runner.sweep().await?;
+    let process = Process::begin(&options.state).map_err(folder)?;
+    Session::start(&options, store, runner, process, list, events, approvals).await?.finish(cancel).await
 }
 
 /// Runs under way.
@@ -162,11 +184,12 @@ struct Session {
     courier: Arc<Courier>,
     changes: Changes,
     ids: Vec<RunId>,
-    numbers: Vec<u64>,
     events: mpsc::Sender<LocalEvent>,
     logs: Logs,
     /// Gates that were left closed.
     left: Arc<std::sync::Mutex<Vec<RunId>>>,
+    _control: Control,
+    _process: Process,
 }
 
 impl Session {
@@ -174,6 +197,7 @@ impl Session {
         options: &LocalOptions,
         store: Store,
         runner: Runner,
+        process: Process,
         list: Vec<LocalRun>,
         events: mpsc::Sender<LocalEvent>,
         approvals: Approvals,
@@ -181,17 +205,19 @@ impl Session {
         let (sender, receiver) = mpsc::unbounded_channel();
         let changes = Changes::new();
         let runs = Arc::new(Runs::new(store.clone(), sender, changes.clone()));
-        let (mut ids, mut numbers, mut snapshots) = (Vec::new(), Vec::new(), BTreeMap::new());
+        let (mut ids, mut sources) = (Vec::new(), BTreeMap::new());
         for (index, local) in list.iter().enumerate() {
-            let run = RunId(store.next("run").await?);
-            let number = store.next(&format!("run of {}", local.trigger.repository)).await?;
-            // Whoever listened may have gone.
-            let _ = events.send(LocalEvent::Began { index, run, number }).await;
-            snapshots.insert(run, (index, local.snapshot.clone()));
+            let run = match &local.begin {
+                Begin::New { .. } => RunId(store.next("run").await?),
+                Begin::Again { number, .. } => RunId(*number),
+            };
+            sources.insert(run, (index, local.source.clone()));
             ids.push(run);
-            numbers.push(number);
         }
-        let host = LocalHost { options: options.clone(), snapshots, events: events.clone() };
+        let folder = |error| LocalError::Folder { path: options.state.display().to_string(), error };
+        process.drives(&ids).map_err(folder)?;
+        let listener = process.listen().map_err(folder)?;
+        let host = LocalHost { options: options.clone(), sources, events: events.clone() };
         let logs = Logs::new(options.state.join("logs"));
         let agent = Agent::new(runner, runs.clone(), logs.clone(), Arc::new(host), options.jobs);
         let left = Arc::new(std::sync::Mutex::new(Vec::new()));
@@ -203,16 +229,30 @@ impl Session {
             left: left.clone(),
             changes: changes.clone(),
         };
-        // What an earlier `sluice run` that was killed left undone is not taken up again: its person has gone.
-        let courier = Courier::start(store.clone(), Arc::new(performer), Vec::new(), receiver);
-        for (local, (run, number)) in list.into_iter().zip(ids.iter().zip(&numbers)) {
-            let LocalRun { plan, trigger, inputs, snapshot: _ } = local;
-            let vars = options.vars.clone();
-            let server_url = String::new();
-            let create = Create { run: *run, number: *number, plan, trigger, inputs, vars, server_url };
-            runs.create(&format!("local/{run}"), create).await?;
+        let stopped = Stopped::default();
+        let answering =
+            Answering { runs: runs.clone(), logs: logs.clone(), changes: changes.clone(), stopped };
+        let control = Control::serve(listener, answering);
+        for (index, (local, run)) in list.into_iter().zip(&ids).enumerate() {
+            let (attempt, kept) = begin(&runs, *run, local, &options.vars).await?;
+            // Whoever listened may have gone.
+            let _ = events.send(LocalEvent::Began { index, number: run.0, attempt, kept }).await;
         }
-        Ok(Self { runs, agent, courier, changes, ids, numbers, events, logs, left })
+        // Only now, so that nothing of a run is told before its begin. What an earlier `sluice run` that was killed left
+        // undone is not taken up again: its person has gone.
+        let courier = Courier::start(store.clone(), Arc::new(performer), Vec::new(), receiver);
+        Ok(Self {
+            runs,
+            agent,
+            courier,
+            changes,
+            ids,
+            events,
+            logs,
+            left,
+            _control: control,
+            _process: process,
+        })
     }
 
     /// Tells of every change until nothing more can happen.
@@ -270,14 +310,37 @@ impl Session {
     }
 
     fn outcomes(&self, states: Vec<Arc<engine::State>>) -> Vec<LocalOutcome> {
-        let outcome = |((run, number), state): ((&RunId, &u64), Arc<engine::State>)| LocalOutcome {
-            run: *run,
-            number: *number,
+        let outcome = |(run, state): (&RunId, Arc<engine::State>)| LocalOutcome {
+            number: run.0,
             conclusion: state.run().and_then(engine::Run::conclusion),
             failed_tests: self.failed_tests(&state),
             state,
         };
-        self.ids.iter().zip(&self.numbers).zip(states).map(outcome).collect()
+        self.ids.iter().zip(states).map(outcome).collect()
+    }
+}
+
+/// Begins a run, or another attempt of one. Gives the attempt, and what of an earlier one is kept.
+async fn begin(
+    runs: &Runs,
+    run: RunId,
+    local: LocalRun,
+    vars: &BTreeMap<String, String>,
+) -> Result<(u32, Vec<InstanceId>), LocalError> {
+    match local.begin {
+        Begin::New { plan, trigger, inputs } => {
+            let (plan, trigger, vars) = (*plan, *trigger, vars.clone());
+            let create =
+                Create { run, number: run.0, plan, trigger, inputs, vars, server_url: String::new() };
+            runs.create(&format!("local/{}/{run}", local.source.id), create).await?;
+            Ok((1, Vec::new()))
+        }
+        Begin::Again { scope, .. } => {
+            let state = runs.command(run, Command::Rerun { by: person(), scope }).await?;
+            let Some(record) = state.run() else { return Ok((1, Vec::new())) };
+            let ended = record.instances().filter(|(_, instance)| instance.state.is_ended());
+            Ok((record.attempt(), ended.map(|(id, _)| id).collect()))
+        }
     }
 }
 
@@ -358,7 +421,7 @@ impl LocalPerformer {
 
 struct LocalHost {
     options: LocalOptions,
-    snapshots: BTreeMap<RunId, (usize, Snapshot)>,
+    sources: BTreeMap<RunId, (usize, Source)>,
     events: mpsc::Sender<LocalEvent>,
 }
 
@@ -369,11 +432,11 @@ impl Host for LocalHost {
         _key: &'a LogKey,
     ) -> BoxFuture<'a, Result<Surroundings, StoreError>> {
         Box::pin(async move {
-            let (_, snapshot) = self.snapshots.get(&run.id()).ok_or(StoreError::Closed)?;
+            let (_, source) = self.sources.get(&run.id()).ok_or(StoreError::Closed)?;
             Ok(Surroundings {
                 source: SourceTree::WorkingTree {
-                    path: snapshot.repository.clone(),
-                    snapshot: snapshot.commit.to_string(),
+                    path: source.repository.clone(),
+                    snapshot: source.commit.to_string(),
                 },
                 secrets: self.options.secrets.clone(),
                 registry: None,
@@ -394,7 +457,7 @@ impl Host for LocalHost {
         event: &'a JobEvent,
     ) -> BoxFuture<'a, ()> {
         Box::pin(async move {
-            let Some((index, _)) = self.snapshots.get(&key.run) else { return };
+            let Some((index, _)) = self.sources.get(&key.run) else { return };
             let (index, instance, attempt) = (*index, key.instance.clone(), key.attempt);
             let _ =
                 self.events.send(LocalEvent::Job { index, instance, attempt, event: event.clone() }).await;

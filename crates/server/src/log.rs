@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 use sluice_model::{InstanceId, RunId, Timestamp};
 use sluice_wire::{JobEvent, Stream, TestCase};
+use tokio::io::AsyncWriteExt;
 use tokio::sync::watch;
 
 /// A longer line is cut into several, so that one line never fills a page or the memory.
@@ -93,6 +94,29 @@ impl Logs {
         index.read_exact(&mut bytes)?;
         let entries: Vec<Entry> = bytes.chunks_exact(Entry::BYTES).map(Entry::read).collect();
         self.texts(key, &entries)
+    }
+
+    /// Writes the lines from a number on, as far as they are on disk. Gives the number of the next.
+    pub(crate) async fn write_from(
+        &self,
+        key: &LogKey,
+        from: u64,
+        output: &mut (impl AsyncWriteExt + Unpin),
+    ) -> io::Result<u64> {
+        const CHUNK: usize = 2_000;
+        let mut next = from.max(1);
+        loop {
+            let (logs, read_key) = (self.clone(), key.clone());
+            let lines = tokio::task::spawn_blocking(move || logs.lines(&read_key, next, CHUNK))
+                .await
+                .map_err(io::Error::other)??;
+            if lines.is_empty() {
+                return Ok(next);
+            }
+            next += lines.len() as u64;
+            let text: String = lines.iter().flat_map(|line| [line.text.as_str(), "\n"]).collect();
+            output.write_all(text.as_bytes()).await?;
+        }
     }
 
     fn texts(&self, key: &LogKey, entries: &[Entry]) -> io::Result<Vec<Line>> {

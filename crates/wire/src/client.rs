@@ -76,6 +76,12 @@ impl Client {
         Ok(Self { url, token, http })
     }
 
+    /// Host and port of the server, for a person to read.
+    pub fn server(&self) -> &str {
+        let authority = self.url.split("://").nth(1).unwrap_or(&self.url);
+        authority.rsplit('@').next().unwrap_or(authority)
+    }
+
     pub fn url(&self) -> &str {
         &self.url
     }

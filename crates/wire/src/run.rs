@@ -13,6 +13,8 @@ pub enum RunState {
     Success,
     Failure,
     Cancelled,
+    /// Of a run on this machine: the process that ran it was killed.
+    Interrupted,
 }
 
 impl RunState {
@@ -24,10 +26,11 @@ impl RunState {
             Self::Success => "success",
             Self::Failure => "failure",
             Self::Cancelled => "cancelled",
+            Self::Interrupted => "interrupted",
         }
     }
     pub fn is_ended(self) -> bool {
-        matches!(self, Self::Success | Self::Failure | Self::Cancelled)
+        matches!(self, Self::Success | Self::Failure | Self::Cancelled | Self::Interrupted)
     }
 }
 

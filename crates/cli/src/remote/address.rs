@@ -14,13 +14,18 @@ pub struct Address {
 impl Address {
     /// Of the remote `sluice`, else of `origin`.
     pub fn of_checkout() -> Option<Self> {
-        ["sluice", "origin"].iter().find_map(|remote| {
-            let output = Command::new("git")
-                .args(["config", "--get", &format!("remote.{remote}.url")])
-                .output()
-                .ok()?;
-            Self::parse(String::from_utf8(output.stdout).ok()?.trim())
-        })
+        ["sluice", "origin"].iter().find_map(|remote| Self::of_remote(remote))
+    }
+
+    /// Whether the checkout has a remote that is named after the server.
+    pub fn is_of_remote() -> bool {
+        Self::of_remote("sluice").is_some()
+    }
+
+    fn of_remote(remote: &str) -> Option<Self> {
+        let output =
+            Command::new("git").args(["config", "--get", &format!("remote.{remote}.url")]).output().ok()?;
+        Self::parse(String::from_utf8(output.stdout).ok()?.trim())
     }
 
     fn parse(url: &str) -> Option<Self> {

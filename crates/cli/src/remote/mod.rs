@@ -2,9 +2,14 @@
 
 mod address;
 
+use std::path::PathBuf;
+
 use anyhow::{Context, bail};
 use sluice_model::RepositoryName;
+use sluice_server::local::History;
 use sluice_wire::{Client, Secret};
+
+use crate::tree::{root_of, state_folder};
 
 use address::Address;
 
@@ -48,6 +53,67 @@ impl RepositoryArgs {
         Ok((connect(&self.server, address.as_ref())?, repository))
     }
 }
+
+/// Whose runs are meant.
+///
+/// A server's where --server, --repository or their variables are given, or where the checkout has a git remote named
+/// `sluice`; else those of the repository on this machine.
+#[derive(clap::Args)]
+pub struct WhoseArgs {
+    #[command(flatten)]
+    repository: RepositoryArgs,
+    /// The runs on this machine [default: where no server is given, and no git remote is named `sluice`]
+    #[arg(long)]
+    local: bool,
+}
+
+/// The runs that are meant, and where they are.
+pub enum Whose {
+    Servers(Client, RepositoryName),
+    Local(Local),
+}
+
+/// Runs of a repository on this machine.
+pub struct Local {
+    pub history: History,
+    pub state: PathBuf,
+    pub root: PathBuf,
+}
+
+impl WhoseArgs {
+    /// Settles whose runs are meant, and says so beside the output.
+    pub fn settle(&self) -> anyhow::Result<Whose> {
+        let is_addressed = self.repository.server.server.is_some() || self.repository.repository.is_some();
+        if !self.local && (is_addressed || Address::is_of_remote()) {
+            let (client, repository) = self.repository.client()?;
+            anstream::eprintln!("{DIM}runs of {repository} on {}{DIM:#}", client.server());
+            return Ok(Whose::Servers(client, repository));
+        }
+        let local = Local::at(".")?;
+        anstream::eprintln!("{DIM}runs of {} on this machine{DIM:#}", local.root.display());
+        Ok(Whose::Local(local))
+    }
+}
+
+impl Local {
+    /// Of the repository that a folder is in.
+    pub fn at(folder: impl AsRef<std::path::Path>) -> anyhow::Result<Self> {
+        let root = root_of(folder.as_ref())?;
+        if !root.join(".git").exists() {
+            bail!(
+                "{} is in no git repository, so that it has no runs; give --server URL to ask a server",
+                root.display()
+            );
+        }
+        let state = state_folder(&root)?;
+        let history = History::open(&state)?.with_context(|| {
+            format!("nothing has run in {} yet: `sluice run` runs its pipelines", root.display())
+        })?;
+        Ok(Self { history, state, root })
+    }
+}
+
+const DIM: anstyle::Style = anstyle::Style::new().dimmed();
 
 fn connect(args: &ServerArgs, address: Option<&Address>) -> anyhow::Result<Client> {
     let server = args

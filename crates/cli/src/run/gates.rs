@@ -8,11 +8,12 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use super::screen::Word;
 
 /// What to do at an approval.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Approve {
     /// Approve all
     All,
     /// Ask on a terminal; elsewhere leave them closed
+    #[default]
     Ask,
     /// Leave them closed: what needs them does not run (exit code 3)
     None,

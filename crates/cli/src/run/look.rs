@@ -21,12 +21,18 @@ pub fn ended(name: &str, conclusion: Conclusion, took_ms: Option<i64>) -> String
     }
 }
 
+/// `✓ build kept`: how it ended in an earlier attempt.
+pub fn kept(name: &str, conclusion: Conclusion) -> String {
+    format!("{} {DIM}kept from before{DIM:#}", ended(name, conclusion, None))
+}
+
 /// A workflow without a name has its file's.
-pub fn workflow(plan: &Plan, number: u64) -> String {
+pub fn workflow(plan: &Plan, number: u64, attempt: u32) -> String {
+    let attempt = if attempt > 1 { format!(", attempt {attempt}") } else { String::new() };
     if plan.workflow == plan.file {
-        return format!("{BOLD}{}{BOLD:#} {DIM}run {number}{DIM:#}", plan.file);
+        return format!("{BOLD}{}{BOLD:#} {DIM}run {number}{attempt}{DIM:#}", plan.file);
     }
-    format!("{BOLD}{}{BOLD:#} {DIM}{}, run {number}{DIM:#}", plan.workflow, plan.file)
+    format!("{BOLD}{}{BOLD:#} {DIM}{}, run {number}{attempt}{DIM:#}", plan.workflow, plan.file)
 }
 
 /// A line of a log as a terminal shows it: the marks of groups and annotations become looks.

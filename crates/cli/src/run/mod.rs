@@ -3,30 +3,41 @@
 mod account;
 mod gates;
 mod group;
+mod job_args;
 mod look;
 mod options;
+mod quoted;
 mod record;
 mod screen;
+mod secrets;
+
+use std::path::PathBuf;
 
 use anyhow::bail;
-use sluice_model::{Conclusion, JobId};
+use sluice_model::{Conclusion, InstanceId, JobId};
 use sluice_plan::Plan;
-use sluice_server::local::{self, LocalEvent, LocalOptions, LocalOutcome, LocalRun};
+use sluice_server::local::{self, Begin, LocalEvent, LocalOptions, LocalOutcome, LocalRun};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::tree::{Tree, print_diagnostics};
+use crate::tree::{Snapshot, Tree, print_diagnostics, state_folder};
 use crate::{Exit, plan};
 
 pub use group::only_grouped;
-pub use options::{Args, image_map};
+pub use job_args::{JobArgs, image_map};
+pub use options::{Args, ShowArgs};
 
+use options::Signalled;
 use screen::{Screen, Word};
 
 pub fn run(args: &Args) -> anyhow::Result<Exit> {
+    on_runtime(begin(args))
+}
+
+/// A question that nobody answered still reads from the terminal; it is not waited for.
+pub fn on_runtime(verb: impl Future<Output = anyhow::Result<Exit>>) -> anyhow::Result<Exit> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let exit = runtime.block_on(begin(args));
-    // A question that nobody answered still reads from the terminal; it is not waited for.
+    let exit = runtime.block_on(verb);
     runtime.shutdown_background();
     exit
 }
@@ -46,14 +57,15 @@ async fn begin(args: &Args) -> anyhow::Result<Exit> {
         }
         return Ok(Exit::Done);
     }
-    let alone = group::alone(&mut plans, &tree.state_folder()?)?;
+    let state = state_folder(&tree.root)?;
+    let alone = group::alone(&mut plans, &state)?;
     let refused = plan::refusals(&plans);
     if !refused.is_empty() {
         print_diagnostics(&refused, &tree.files);
         anstream::eprintln!("{}", nothing_was_run(&plans, refused.len()));
         return Ok(Exit::Usage);
     }
-    let exit = execute(args, tree, plans).await;
+    let exit = execute(args, tree, state, plans).await;
     drop(alone);
     exit
 }
@@ -121,32 +133,61 @@ fn keep_with_needs(plan: &mut Plan, wanted: &JobId) {
     plan.jobs.retain(|job| kept.contains(&job.id));
 }
 
-async fn execute(args: &Args, tree: Tree, plans: Vec<Plan>) -> anyhow::Result<Exit> {
-    let guard = tree.snapshot().await?;
-    let runs: Vec<_> = plans
-        .iter()
-        .map(|plan| LocalRun {
-            plan: plan.clone(),
-            trigger: tree.trigger.clone(),
-            snapshot: guard.snapshot.clone(),
-            inputs: args.trigger.inputs(&tree.trigger),
-        })
-        .collect();
-    let options: LocalOptions = args.local_options(tree.state_folder()?)?;
+async fn execute(args: &Args, tree: Tree, state: PathBuf, plans: Vec<Plan>) -> anyhow::Result<Exit> {
+    let options = args.local_options(state)?;
+    let snapshot = Snapshot::take(&tree, &options.state, &args.jobs.clone().absolute()?).await?;
+    let begin = |plan: &Plan| Begin::New {
+        plan: Box::new(plan.clone()),
+        trigger: Box::new(tree.trigger.clone()),
+        inputs: args.trigger.inputs(&tree.trigger),
+    };
+    let runs = plans.iter().map(begin).collect();
+    perform(Performance {
+        plans,
+        runs,
+        snapshot,
+        options,
+        show: &args.show,
+        again: &|plan, job| args.again(plan, job),
+    })
+    .await
+}
+
+/// Runs on their way: what they are, and how they are shown.
+pub struct Performance<'a> {
+    /// What each of the runs does.
+    pub plans: Vec<Plan>,
+    pub runs: Vec<Begin>,
+    pub snapshot: Snapshot,
+    pub options: LocalOptions,
+    pub show: &'a ShowArgs,
+    /// The command that runs one job of a plan again.
+    pub again: &'a dyn Fn(&Plan, &InstanceId) -> String,
+}
+
+/// Runs to the end, showing what happens.
+pub async fn perform(performance: Performance<'_>) -> anyhow::Result<Exit> {
+    let Performance { plans, runs, snapshot, options, show: shown, again } = performance;
+    let source = &snapshot.source;
+    let runs = runs.into_iter().map(|begin| LocalRun { source: source.clone(), begin }).collect();
     let (sender, receiver) = mpsc::channel(1024);
     let (words, heard) = mpsc::channel(16);
     let cancel = CancellationToken::new();
-    let watched = tokio::spawn(options::cancel_on_signals(cancel.clone(), words.clone()));
+    let signalled = Signalled::default();
+    let watched = tokio::spawn(options::cancel_on_signals(cancel.clone(), words.clone(), signalled.clone()));
     let workflows = plans.iter().map(|plan| plan.workflow.clone()).collect();
-    let approvals = gates::approvals(args.approve, workflows, words);
-    let shown = tokio::spawn(show(args.json, args.quiet, plans, receiver, heard));
+    let approvals = gates::approvals(shown.approve, workflows, words);
+    let screen = tokio::spawn(show(shown.json, shown.quiet, plans, receiver, heard));
     let outcomes = local::run(options, runs, sender, approvals, cancel).await;
     watched.abort();
-    let screen = shown.await?;
+    let screen = screen.await?;
     let outcomes = outcomes?;
-    drop(guard);
-    screen.conclude(&outcomes, &|plan, job| args.again(plan, job));
-    Ok(exit_of(outcomes.iter().map(verdict)))
+    drop(snapshot);
+    screen.conclude(&outcomes, again);
+    Ok(match (exit_of(outcomes.iter().map(verdict)), signalled.get()) {
+        (Exit::Failed, Some(signal)) => Exit::Signalled(*signal),
+        (exit, _) => exit,
+    })
 }
 
 /// How a run stands at its end: one that waits at a gate has failed already when a job has. None: it waits.

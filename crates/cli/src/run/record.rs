@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::Serialize;
 use sluice_model::{Conclusion, InstanceId};
@@ -10,8 +10,11 @@ use sluice_wire::JobEvent;
 pub enum Line<'a> {
     RunStarted {
         run: u64,
+        attempt: u32,
         workflow: &'a str,
         file: &'a str,
+        /// Jobs of an earlier attempt that are not run again.
+        kept: &'a [InstanceId],
     },
     Job {
         run: u64,
@@ -47,6 +50,8 @@ pub struct RunRecord {
     pub jobs: BTreeMap<InstanceId, JobRecord>,
     /// As GitHub shows a combination: `test (linux, 3)`.
     pub names: BTreeMap<InstanceId, String>,
+    /// Of an earlier attempt, and not shown yet.
+    pub kept: BTreeSet<InstanceId>,
 }
 
 /// How a job instance ended.

@@ -53,7 +53,7 @@ impl Screen {
 
     pub fn take(&mut self, event: &LocalEvent) {
         match event {
-            LocalEvent::Began { index, number, .. } => self.began(*index, *number),
+            LocalEvent::Began { index, number, attempt, kept } => self.began(*index, *number, *attempt, kept),
             LocalEvent::Changed { index, state } => self.changed(*index, state),
             LocalEvent::Job { index, instance, attempt, event } => {
                 self.heard(*index, instance, *attempt, event)
@@ -98,13 +98,20 @@ impl Screen {
         }
     }
 
-    fn began(&mut self, index: usize, number: u64) {
+    fn began(&mut self, index: usize, number: u64, attempt: u32, kept: &[InstanceId]) {
         let (Some(run), Some(plan)) = (self.runs.get_mut(index), self.plans.get(index)) else { return };
         run.number = number;
+        run.kept.extend(kept.iter().cloned());
         if self.json {
-            print(&Line::RunStarted { run: number, workflow: &plan.workflow, file: &plan.file });
+            print(&Line::RunStarted {
+                run: number,
+                attempt,
+                workflow: &plan.workflow,
+                file: &plan.file,
+                kept,
+            });
         } else {
-            let line = look::workflow(plan, number);
+            let line = look::workflow(plan, number, attempt);
             self.lines(vec![line]);
         }
     }
@@ -126,9 +133,18 @@ impl Screen {
                 }
                 InstanceState::Ended { conclusion, outputs, problem, started, at, .. } => {
                     record.gates.remove(&id);
+                    let (conclusion, outputs, problem) = (*conclusion, outputs.clone(), problem.clone());
+                    let ended = Ended { conclusion, outputs, problem };
+                    if record.kept.remove(&id) {
+                        let line = look::kept(&record.name_of(&id), conclusion);
+                        record.ended.insert(id, ended);
+                        if !self.json {
+                            self.lines(vec![line]);
+                        }
+                        continue;
+                    }
                     let took = started.map(|started| at.since_ms(started));
-                    let (outputs, problem) = (outputs.clone(), problem.clone());
-                    self.ended(index, id, Ended { conclusion: *conclusion, outputs, problem }, took);
+                    self.ended(index, id, ended, took);
                 }
                 _ => {}
             }

@@ -12,6 +12,7 @@ use sluice_pipelines::{Files, Pipelines, Selection};
 use sluice_source::Diagnostic;
 
 pub use discover::{Found, discover, relative_path, root_of};
+pub use state::{Snapshot, state_folder};
 pub use trigger::TriggerArgs;
 
 /// A repository on this machine, and what is asked of it.

@@ -1,75 +1,102 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use rustix::fs::{FlockOperation, flock};
-use sluice_forge::Snapshot;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sluice_server::local::Source;
 
 use super::Tree;
 
-/// The snapshot of a working tree for one `sluice run`; its folder goes when it is dropped.
-pub struct SnapshotGuard {
-    pub snapshot: Snapshot,
-    folder: PathBuf,
-    /// Held for as long as the folder is in use: the folder of a process that was killed is not locked.
+/// How many snapshots are kept, so that their runs can be run again.
+const KEPT: usize = 20;
+/// How the runs of a snapshot were started. Written last: a snapshot without it is none.
+const STARTED: &str = "started.json";
+
+/// Where runs, logs, snapshots and caches of the repository at `root` are kept.
+pub fn state_folder(root: &Path) -> anyhow::Result<PathBuf> {
+    let base = match (std::env::var_os("XDG_STATE_HOME"), std::env::var_os("HOME")) {
+        (Some(state), _) if !state.is_empty() => PathBuf::from(state),
+        (_, Some(home)) => Path::new(&home).join(".local/state"),
+        (_, None) => {
+            bail!("neither XDG_STATE_HOME nor HOME is set: there is no folder to keep runs in")
+        }
+    };
+    let folder = base.join("sluice").join(folder_name(root));
+    std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    Ok(folder)
+}
+
+/// A snapshot of a working tree that is in use. It outlives its use, until newer ones take its place.
+pub struct Snapshot {
+    pub source: Source,
+    /// Held for as long as the snapshot is in use.
     _lock: File,
 }
 
-impl Drop for SnapshotGuard {
-    fn drop(&mut self) {
-        // What cannot be removed now is swept by the next run.
-        let _ = std::fs::remove_dir_all(&self.folder);
-    }
-}
-
-impl Tree {
-    /// Where `sluice run` keeps runs, logs and caches of this repository.
-    pub fn state_folder(&self) -> anyhow::Result<PathBuf> {
-        let base = match (std::env::var_os("XDG_STATE_HOME"), std::env::var_os("HOME")) {
-            (Some(state), _) if !state.is_empty() => PathBuf::from(state),
-            (_, Some(home)) => Path::new(&home).join(".local/state"),
-            (_, None) => {
-                anyhow::bail!("neither XDG_STATE_HOME nor HOME is set: there is no folder to keep runs in")
+impl Snapshot {
+    /// The tree as it is now, uncommitted changes included. The person's own index, tree and refs are only read.
+    ///
+    /// `started` is what [`Snapshot::again`] gives back.
+    pub async fn take(tree: &Tree, state: &Path, started: &impl Serialize) -> anyhow::Result<Self> {
+        let all = state.join("snapshots");
+        let (folder, lock) = own_folder(&all).with_context(|| format!("cannot use {}", all.display()))?;
+        let repository = folder.join("repository.git");
+        let taken = sluice_forge::snapshot(&tree.root, &repository).await;
+        let taken = match taken {
+            Ok(taken) => taken,
+            Err(error) => {
+                // The error of the snapshot is the one to tell; a later run sweeps what stays.
+                let _ = std::fs::remove_dir_all(&folder);
+                return Err(error.into());
             }
         };
-        let folder = base.join("sluice").join(folder_name(&self.root));
-        std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        Ok(folder)
+        let id = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let source = Source { id, repository, commit: taken.commit };
+        let text = serde_json::to_string(&(&source, started))?;
+        std::fs::write(folder.join(STARTED), text)
+            .with_context(|| format!("cannot write in {}", folder.display()))?;
+        Ok(Self { source, _lock: lock })
     }
 
-    /// The tree as it is now, uncommitted changes included. The person's own index, tree and refs are only read.
-    pub async fn snapshot(&self) -> anyhow::Result<SnapshotGuard> {
-        let snapshots = self.state_folder()?.join("snapshots");
-        let (folder, lock) =
-            own_folder(&snapshots).with_context(|| format!("cannot use {}", snapshots.display()))?;
-        let taken = sluice_forge::snapshot(&self.root, &folder.join("repository.git")).await;
-        match taken {
-            Ok(snapshot) => Ok(SnapshotGuard { snapshot, folder, _lock: lock }),
-            Err(error) => {
-                // The error of the snapshot is the one to tell; the next run sweeps what stays.
-                let _ = std::fs::remove_dir_all(&folder);
-                Err(error.into())
-            }
-        }
+    /// An earlier snapshot, and how its runs were started. None: it is not kept any more.
+    pub fn again<T: DeserializeOwned>(state: &Path, id: &str) -> anyhow::Result<Option<(Self, T)>> {
+        let folder = state.join("snapshots").join(id);
+        let Ok(lock) = File::open(folder.join("lock")) else { return Ok(None) };
+        flock(&lock, FlockOperation::LockShared)?;
+        let Ok(text) = std::fs::read_to_string(folder.join(STARTED)) else { return Ok(None) };
+        let (source, started) =
+            serde_json::from_str(&text).with_context(|| format!("{}/{STARTED}", folder.display()))?;
+        Ok(Some((Self { source, _lock: lock }, started)))
     }
 }
 
-/// A new folder for this process, locked; those of processes that were killed go first.
-fn own_folder(snapshots: &Path) -> std::io::Result<(PathBuf, File)> {
-    std::fs::create_dir_all(snapshots)?;
-    let all = File::create(snapshots.join("lock"))?;
+/// A new folder for this process, locked; those that are too old, or that a killed process never filled, go first.
+fn own_folder(all: &Path) -> std::io::Result<(PathBuf, File)> {
+    std::fs::create_dir_all(all)?;
+    let gate = File::create(all.join("lock"))?;
     // No other process is between making its folder and locking it.
-    flock(&all, FlockOperation::LockExclusive)?;
-    for entry in std::fs::read_dir(snapshots)? {
+    flock(&gate, FlockOperation::LockExclusive)?;
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(all)? {
         let path = entry?.path();
-        if path.is_dir() && !is_in_use(&path) {
-            std::fs::remove_dir_all(&path)?;
+        if path.is_dir() {
+            names.push(path);
         }
     }
-    let folder = snapshots.join(std::process::id().to_string());
+    // The names begin with the time: the newest come first.
+    names.sort_by(|a, b| b.cmp(a));
+    for (position, path) in names.iter().enumerate() {
+        let is_wanted = position + 1 < KEPT && path.join(STARTED).exists();
+        if !is_wanted && !is_in_use(path) {
+            std::fs::remove_dir_all(path)?;
+        }
+    }
+    let folder = all.join(uuid::Uuid::now_v7().simple().to_string());
     std::fs::create_dir(&folder)?;
     let lock = File::create(folder.join("lock"))?;
-    flock(&lock, FlockOperation::LockExclusive)?;
+    flock(&lock, FlockOperation::LockShared)?;
     Ok((folder, lock))
 }
 
@@ -92,19 +119,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_folder_of_a_killed_process_goes_and_that_of_a_living_one_stays() {
-        let snapshots = tempfile::tempdir().unwrap();
-        let make = |name: &str| {
-            let folder = snapshots.path().join(name);
+    fn the_newest_snapshots_stay_and_those_in_use_and_what_a_kill_left_goes() {
+        let all = tempfile::tempdir().unwrap();
+        let make = |name: &str, is_whole: bool| {
+            let folder = all.path().join(name);
             std::fs::create_dir_all(folder.join("repository.git/objects")).unwrap();
+            if is_whole {
+                std::fs::write(folder.join(STARTED), "").unwrap();
+            }
             File::create(folder.join("lock")).unwrap()
         };
-        make("killed");
-        let living = make("living");
-        flock(&living, FlockOperation::LockExclusive).unwrap();
-        let (own, _lock) = own_folder(snapshots.path()).unwrap();
+        make("1-killed", false);
+        let living = make("1-living", false);
+        flock(&living, FlockOperation::LockShared).unwrap();
+        for number in 0..KEPT {
+            make(&format!("2-{number:02}"), true);
+        }
+        let (own, _lock) = own_folder(all.path()).unwrap();
         assert!(own.is_dir());
-        assert!(snapshots.path().join("living").is_dir());
-        assert!(!snapshots.path().join("killed").exists());
+        let there = |name: &str| all.path().join(name).is_dir();
+        assert!(there("1-living") && there("2-01") && there("2-19"));
+        assert!(!there("1-killed") && !there("2-00"));
     }
 }

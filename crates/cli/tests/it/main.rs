@@ -4,6 +4,7 @@ mod cases;
 mod delivery;
 mod docs;
 mod help;
+mod history;
 mod reading;
 mod readme;
 mod repository;

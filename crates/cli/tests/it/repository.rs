@@ -65,6 +65,10 @@ impl Repository {
         let mut command = Command::new(env!("CARGO_BIN_EXE_sluice"));
         command.args(args).current_dir(self.path());
         command.env("XDG_STATE_HOME", self.state()).env("NO_COLOR", "1");
+        command.env("XDG_CONFIG_HOME", self.state().join("config"));
+        for name in ["SLUICE_URL", "SLUICE_TOKEN", "SLUICE_REPOSITORY"] {
+            command.env_remove(name);
+        }
         command
     }
 
@@ -77,6 +81,11 @@ impl Repository {
         let output = Command::new("git").args(args).current_dir(self.path()).output().unwrap();
         String::from_utf8(output.stdout).unwrap()
     }
+}
+
+pub fn send(child: &std::process::Child, signal: &str) {
+    let sent = Command::new("kill").args(["-s", signal, &child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
 }
 
 impl From<Output> for Said {

@@ -2,9 +2,9 @@
 
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 
-use crate::repository::{Repository, Said};
+use crate::repository::{Repository, Said, send};
 
 const CI: &str = ".github/workflows/ci.yml";
 
@@ -157,8 +157,9 @@ fn a_terminated_run_stops_its_jobs_and_a_killed_one_leaves_nothing_to_the_next()
     ));
     let (child, mut output) = wait_until_ready(&repository);
     send(&child, "TERM");
-    let said = finish(child, &mut output);
+    let (said, code) = finish(child, &mut output);
     assert!(said.contains("wait | cleaned up") && said.contains("⊘ CI cancelled"), "{said}");
+    assert_eq!(code, Some(128 + 15));
     assert_eq!(left(&repository), Vec::<PathBuf>::new());
 
     let (child, mut output) = wait_until_ready(&repository);
@@ -185,22 +186,16 @@ fn wait_until_ready(repository: &Repository) -> (Child, impl BufRead) {
     (child, output)
 }
 
-fn send(child: &Child, signal: &str) {
-    let sent = Command::new("kill").args(["-s", signal, &child.id().to_string()]).status().unwrap();
-    assert!(sent.success());
-}
-
-fn finish(mut child: Child, output: &mut impl BufRead) -> String {
+fn finish(mut child: Child, output: &mut impl BufRead) -> (String, Option<i32>) {
     let mut said = String::new();
     output.read_to_string(&mut said).unwrap();
-    child.wait().unwrap();
-    said
+    (said, child.wait().unwrap().code())
 }
 
-/// Snapshots, and the folders of runners.
+/// The folders of processes and of runners.
 fn left(repository: &Repository) -> Vec<PathBuf> {
     let state = std::fs::read_dir(repository.state().join("sluice")).unwrap().next().unwrap().unwrap().path();
-    let folders = ["snapshots", "runner/live"].map(|folder| state.join(folder));
+    let folders = ["processes", "runner/live"].map(|folder| state.join(folder));
     let entries = folders.iter().flat_map(|folder| std::fs::read_dir(folder).unwrap());
     entries.map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect()
 }

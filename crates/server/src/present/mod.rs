@@ -5,4 +5,4 @@ pub(crate) mod pages;
 mod run;
 
 pub(crate) use delivery::{environment, problem, promotion, release, since};
-pub(crate) use run::{jobs, summary_json, times};
+pub(crate) use run::{jobs, summary, summary_json, times};

@@ -147,7 +147,7 @@ pub(crate) fn status(state: RunState) -> Status {
         RunState::Waiting => Status::Waiting,
         RunState::Success => Status::Passed,
         RunState::Failure => Status::Failed,
-        RunState::Cancelled => Status::Cancelled,
+        RunState::Cancelled | RunState::Interrupted => Status::Cancelled,
     }
 }
 

@@ -1,0 +1,129 @@
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use sluice_runner::{ExecutorChoice, ImageMap};
+use sluice_server::local::LocalOptions;
+
+use super::quoted::quoted;
+use super::secrets;
+use crate::runner_choice::RunnerChoice;
+
+/// How jobs run: what `run` and `rerun` share, and what is kept beside a snapshot for the next attempt.
+#[derive(clap::Args, Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct JobArgs {
+    /// Where jobs run [default: auto, in containers where an engine answers, else on the host]
+    #[arg(long, value_enum)]
+    runner: Option<RunnerChoice>,
+    /// Take another image, or give a runs-on label one; may be repeated
+    #[arg(long = "image", value_name = "FROM=TO")]
+    images: Vec<String>,
+    /// A secret by its name: the value comes from the environment, else it is asked for; may be repeated
+    #[arg(short, long = "secret", value_name = "NAME")]
+    secrets: Vec<String>,
+    /// Secrets, a NAME=VALUE a line; a value in quotes may have several lines
+    #[arg(long, value_name = "FILE")]
+    secret_file: Option<PathBuf>,
+    /// How many jobs run at once [default: the number of processors]
+    #[arg(long, value_name = "N")]
+    jobs: Option<usize>,
+    /// Let steps call this machine's container engine
+    #[arg(long)]
+    allow_host_docker: bool,
+}
+
+impl JobArgs {
+    /// What is given now wins over what was given before.
+    pub fn over(self, earlier: Self) -> Self {
+        let joined = |earlier: Vec<String>, now: Vec<String>| {
+            earlier.into_iter().chain(now).fold(Vec::new(), |mut all, one| {
+                all.retain(|known| *known != one);
+                all.push(one);
+                all
+            })
+        };
+        Self {
+            runner: self.runner.or(earlier.runner),
+            images: joined(earlier.images, self.images),
+            secrets: joined(earlier.secrets, self.secrets),
+            secret_file: self.secret_file.or(earlier.secret_file),
+            jobs: self.jobs.or(earlier.jobs),
+            allow_host_docker: self.allow_host_docker || earlier.allow_host_docker,
+        }
+    }
+
+    /// Paths that hold whatever folder a later attempt is called in.
+    pub fn absolute(mut self) -> anyhow::Result<Self> {
+        self.secret_file = self.secret_file.map(std::path::absolute).transpose()?;
+        Ok(self)
+    }
+
+    /// Reads what has to be read; may ask for secrets on a terminal.
+    pub fn options(&self, state: PathBuf) -> anyhow::Result<LocalOptions> {
+        let processors = std::thread::available_parallelism().map_or(2, usize::from);
+        Ok(LocalOptions {
+            state,
+            executor: self.runner.map_or(ExecutorChoice::Auto, ExecutorChoice::from),
+            images: image_map(&self.images)?,
+            sluice_binary: std::env::current_exe().ok(),
+            secrets: secrets::gather(self.secret_file.as_deref(), &self.secrets)?,
+            vars: Default::default(),
+            jobs: self.jobs.unwrap_or(processors).max(1),
+            allow_host_docker: self.allow_host_docker,
+        })
+    }
+
+    /// What was given, as words of a command line.
+    pub fn words(&self) -> Vec<String> {
+        let mut words = Vec::new();
+        let mut flag = |name: &str, value: &str| words.extend([name.to_owned(), value.to_owned()]);
+        self.runner.iter().for_each(|runner| flag("--runner", runner.as_str()));
+        self.images.iter().for_each(|image| flag("--image", image));
+        self.secrets.iter().for_each(|secret| flag("--secret", secret));
+        self.secret_file.iter().for_each(|file| flag("--secret-file", &file.to_string_lossy()));
+        words.extend(self.allow_host_docker.then(|| "--allow-host-docker".to_owned()));
+        words
+    }
+}
+
+/// `FROM=TO`, as the flag has it.
+pub fn image_map(pairs: &[String]) -> anyhow::Result<ImageMap> {
+    pairs.iter().map(|pair| split(pair, "--image")).collect()
+}
+
+/// The two sides of a flag's pair.
+pub fn split(pair: &str, flag: &str) -> anyhow::Result<(String, String)> {
+    match pair.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => anyhow::bail!("{flag} `{pair}`: expected a pair with an equals sign"),
+    }
+}
+
+/// Words as one line that a shell reads back.
+pub fn command_line(words: &[String]) -> String {
+    words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_given_now_wins() {
+        let earlier = JobArgs {
+            runner: Some(RunnerChoice::Host),
+            images: vec!["a=1".to_owned(), "b=1".to_owned()],
+            secret_file: Some("x".into()),
+            ..JobArgs::default()
+        };
+        let now =
+            JobArgs { images: vec!["a=2".to_owned()], secrets: vec!["S".to_owned()], ..JobArgs::default() };
+        let both = now.over(earlier);
+        assert_eq!(both.runner, Some(RunnerChoice::Host));
+        assert_eq!(image_map(&both.images).unwrap().get("a"), Some("2"));
+        assert_eq!(
+            both.words().join(" "),
+            "--runner host --image a=1 --image b=1 --image a=2 --secret S --secret-file x"
+        );
+    }
+}
