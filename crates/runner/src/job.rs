@@ -73,7 +73,11 @@ pub async fn run(
         }
     };
     if let Some(limit) = is_over.passed() {
-        report.conclusion = Conclusion::Failure;
+        // GitHub cancels such a job (GitHub, "Workflow syntax", `jobs.<job_id>.timeout-minutes`).
+        report.conclusion = match order.dialect {
+            Dialect::Github => Conclusion::Cancelled,
+            Dialect::Circleci => Conclusion::Failure,
+        };
         report.problem =
             Some(format!("the job was stopped: it ran for longer than {} min", limit.as_secs_f64() / 60.0));
     }

@@ -14,7 +14,8 @@ const SHORTEST_ENCODED: usize = 8;
 
 /// Replaces secrets, and the forms that they are found in, by `***`.
 ///
-/// Forms: the secret, each of its lines, base64 at any of three offsets, percent-encoded, and escaped for JSON.
+/// Forms: the secret, each of its lines, base64 at any of three offsets, percent-encoded in the ways that languages do it,
+/// and escaped for JSON, XML, HTML, a shell and an expression of GitHub's. A secret's line breaks stay.
 #[derive(Default)]
 pub struct Masker {
     patterns: BTreeSet<Vec<u8>>,
@@ -46,7 +47,14 @@ impl Masker {
         let mut end_of_last = 0;
         for (start, end) in merged(matcher, text) {
             masked.extend_from_slice(&text[end_of_last..start]);
-            masked.extend_from_slice(MASK);
+            for (number, line) in text[start..end].split(|byte| *byte == b'\n').enumerate() {
+                if number > 0 {
+                    masked.push(b'\n');
+                }
+                if !line.is_empty() {
+                    masked.extend_from_slice(MASK);
+                }
+            }
             end_of_last = end;
         }
         masked.extend_from_slice(&text[end_of_last..]);
@@ -95,8 +103,24 @@ fn add_forms(secret: &str, patterns: &mut BTreeSet<Vec<u8>>) {
     let lines = trimmed.lines().map(str::trim).filter(|line| line.len() >= SHORTEST_PIECE);
     patterns.extend(lines.map(|line| line.as_bytes().to_vec()));
     let json = serde_json::Value::from(trimmed).to_string();
-    let percent = percent_encoded(trimmed);
-    let mut encoded = vec![json[1..json.len() - 1].to_owned(), percent.replace("%20", "+"), percent];
+    let json = &json[1..json.len() - 1];
+    let mut encoded = vec![json.to_owned(), in_ascii(json), json.replace('/', "\\/")];
+    for unescaped in UNESCAPED {
+        let percent = percent_encoded(trimmed, unescaped);
+        encoded.extend([lower_hex(&percent), percent.replace("%20", "+"), percent]);
+    }
+    for entities in ENTITIES {
+        let escape = |character: char| match entities.iter().find(|(of, _)| *of == character) {
+            Some((_, entity)) => (*entity).to_owned(),
+            None => character.to_string(),
+        };
+        encoded.push(trimmed.chars().map(escape).collect());
+    }
+    encoded.extend([
+        trimmed.replace('\'', "''"),
+        trimmed.replace('\'', "'\\''"),
+        trimmed.replace('"', "\\\""),
+    ]);
     // Inside a longer text, base64 depends on where in a group of three bytes the secret begins.
     let bytes = trimmed.as_bytes();
     for skip in 0..bytes.len().min(3) {
@@ -112,17 +136,54 @@ fn add_forms(secret: &str, patterns: &mut BTreeSet<Vec<u8>>) {
         .extend(encoded.into_iter().filter(|form| form.len() >= SHORTEST_ENCODED).map(String::into_bytes));
 }
 
-fn percent_encoded(text: &str) -> String {
+/// What stays as it is beside letters, digits and `-_.~`: nothing (RFC 3986), Python's `quote`, JavaScript's
+/// `encodeURIComponent` and `encodeURI`.
+const UNESCAPED: [&str; 4] = ["", "/", "!*'()", "!*'();,/?:@&=+$#"];
+
+/// XML's own (as GitHub's runner masks it), and HTML's.
+const ENTITIES: [&[(char, &str)]; 3] = [
+    &[('&', "&amp;"), ('<', "&lt;"), ('>', "&gt;"), ('"', "&quot;"), ('\'', "&apos;")],
+    &[('&', "&amp;"), ('<', "&lt;"), ('>', "&gt;"), ('"', "&quot;"), ('\'', "&#x27;")],
+    &[('&', "&amp;"), ('<', "&lt;"), ('>', "&gt;"), ('"', "&#34;"), ('\'', "&#39;")],
+];
+
+fn percent_encoded(text: &str, unescaped: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
                 encoded.push(char::from(byte))
             }
+            other if unescaped.as_bytes().contains(&other) => encoded.push(char::from(other)),
             other => encoded.push_str(&format!("%{other:02X}")),
         }
     }
     encoded
+}
+
+/// `%2F` becomes `%2f`.
+fn lower_hex(percent_encoded: &str) -> String {
+    let mut parts = percent_encoded.split('%');
+    let mut lower = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (digits, rest) = part.split_at_checked(2).unwrap_or((part, ""));
+        lower.push('%');
+        lower.push_str(&digits.to_ascii_lowercase());
+        lower.push_str(rest);
+    }
+    lower
+}
+
+/// JSON without a character beyond ASCII, as many writers make it.
+fn in_ascii(json: &str) -> String {
+    let mut ascii = String::with_capacity(json.len());
+    for unit in json.encode_utf16() {
+        match u8::try_from(unit) {
+            Ok(byte) if byte.is_ascii() => ascii.push(char::from(byte)),
+            _ => ascii.push_str(&format!("\\u{unit:04x}")),
+        }
+    }
+    ascii
 }
 
 #[cfg(test)]
@@ -149,6 +210,32 @@ mod tests {
             assert!(masked(&[secret], &inside).contains("***"), "{before}: {inside}");
         }
         assert_eq!(masked(&["say \"hi\"\\now"], r#"{"k":"say \"hi\"\\now"}"#), r#"{"k":"***"}"#);
+    }
+
+    #[test]
+    fn each_language_has_its_own_way_to_escape() {
+        let secret = "it's <ü>/\"&\" (x)";
+        for form in [
+            "it%27s%20%3C%C3%BC%3E%2F%22%26%22%20%28x%29",
+            "it%27s%20%3c%c3%bc%3e%2f%22%26%22%20%28x%29",
+            "it%27s%20%3C%C3%BC%3E/%22%26%22%20%28x%29",
+            "it's%20%3C%C3%BC%3E%2F%22%26%22%20(x)",
+            "it's%20%3C%C3%BC%3E/%22&%22%20(x)",
+            "it's &lt;ü&gt;/&quot;&amp;&quot; (x)".replace('\'', "&apos;").as_str(),
+            "it&#x27;s &lt;ü&gt;/&quot;&amp;&quot; (x)",
+            "it&#39;s &lt;ü&gt;/&#34;&amp;&#34; (x)",
+            r#"it's <\u00fc>/\"&\" (x)"#,
+            r#"it's <ü>\/\"&\" (x)"#,
+            r#"it'\''s <ü>/"&" (x)"#,
+            r#"it''s <ü>/"&" (x)"#,
+        ] {
+            assert_eq!(masked(&[secret], &format!("<{form}>")), "<***>", "{form}");
+        }
+    }
+
+    #[test]
+    fn lines_stay_lines() {
+        assert_eq!(masked(&["first\n\nsecond"], "a first\n\nsecond\nb"), "a ***\n\n***\nb");
     }
 
     #[test]

@@ -70,7 +70,7 @@ fn arguments(repository: &Repository, call: &Call, runner: Runner, image: Option
     call.approve.iter().for_each(|it| flag("approve", it.clone()));
     call.jobs.iter().for_each(|it| flag("jobs", it.to_string()));
     call.inputs.iter().for_each(|(key, value)| flag("input", format!("{key}={value}")));
-    call.secrets.iter().for_each(|(key, value)| flag("secret", format!("{key}={value}")));
+    call.secrets.keys().for_each(|key| flag("secret", key.clone()));
     call.vars.iter().for_each(|(key, value)| flag("var", format!("{key}={value}")));
     if let Some(payload) = &call.payload {
         repository.write(".git/event.json", payload.to_string().as_bytes());
@@ -84,6 +84,7 @@ fn run(repository: &Repository, call: &Call, runner: Runner, image: Option<&str>
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let mut child = repository
         .command(&words)
+        .envs(&call.secrets)
         .env("XDG_CONFIG_HOME", repository.path().join(".git/test-config"))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

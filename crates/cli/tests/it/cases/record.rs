@@ -80,18 +80,32 @@ impl Record {
                 ((run, id), shown)
             })
             .collect();
-        for line in &lines {
+        // That a job has ended is told when its run has heard of it, which may be after the next job has begun.
+        let last_words: BTreeMap<(u64, String), usize> = (0..)
+            .zip(&lines)
+            .filter(|(_, line)| line["kind"] == "job")
+            .map(|(at, line)| ((number(&line["run"]), text(&line["job"])), at))
+            .collect();
+        for (at, line) in lines.iter().enumerate() {
             let id = (number(&line["run"]), text(&line["job"]));
+            let last_word = last_words.get(&id);
             let name = names.get(&id).cloned().unwrap_or(id.1);
             match line["kind"].as_str() {
-                Some("job") => record.hear(name, &line["event"]),
+                Some("job") => {
+                    record.hear(name.clone(), &line["event"]);
+                    if last_word == Some(&at) {
+                        record.moments.push(format!("{name} ends"));
+                    }
+                }
                 Some("job_ended") => {
                     let job = record.jobs.entry(name.clone()).or_default();
                     job.conclusion = text(&line["conclusion"]);
                     job.problem = text(&line["problem"]);
                     let outputs = line["outputs"].as_object().into_iter().flatten();
                     job.outputs = outputs.map(|(key, value)| (key.clone(), text(value))).collect();
-                    record.moments.push(format!("{name} ends"));
+                    if last_word.is_none() {
+                        record.moments.push(format!("{name} ends"));
+                    }
                 }
                 _ => {}
             }
