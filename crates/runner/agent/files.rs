@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use crate::Answers;
-use crate::glob::{Match, Pattern};
+use crate::glob::{Choice, Match};
 use crate::protocol::{Answer, Entry, EntryKind, PIECE_LIMIT};
 use crate::user::StepUser;
 
@@ -80,7 +80,7 @@ pub fn read(path: &[u8], limit: u64) -> Result<Option<Vec<u8>>, String> {
     Ok(Some(content))
 }
 
-/// Sends every file, folder and link below `root` that a pattern matches, or that stands in a folder that one does.
+/// Sends every file, folder and link below `root` that the patterns choose, with all that stands in a chosen folder.
 ///
 /// A `root` that is a file is sent alone, under its own name.
 pub fn pack(ticket: u32, root: &[u8], patterns: &[Vec<u8>], answers: &Answers) -> Result<(), String> {
@@ -91,8 +91,7 @@ pub fn pack(ticket: u32, root: &[u8], patterns: &[Vec<u8>], answers: &Answers) -
         let name = root.file_name().unwrap_or(OsStr::new("file"));
         return packer.send(root, Path::new(name));
     }
-    let patterns: Vec<Pattern> = patterns.iter().map(|pattern| Pattern::new(pattern)).collect();
-    packer.walk(root, Path::new(""), &patterns)
+    packer.walk(root, Path::new(""), &Choice::new(patterns))
 }
 
 struct Packer<'a> {
@@ -102,18 +101,14 @@ struct Packer<'a> {
 }
 
 impl Packer<'_> {
-    fn walk(&mut self, folder: &Path, relative: &Path, patterns: &[Pattern]) -> Result<(), String> {
+    fn walk(&mut self, folder: &Path, relative: &Path, choice: &Choice) -> Result<(), String> {
         let entries = fs::read_dir(folder).map_err(|error| said(folder, &error))?;
         let mut names: Vec<_> = entries.flatten().map(|entry| entry.file_name()).collect();
         // In order, so that the same files always give the same archive.
         names.sort();
         for name in names {
             let (path, relative) = (folder.join(&name), relative.join(&name));
-            let matched = patterns
-                .iter()
-                .map(|pattern| pattern.matches(relative.as_os_str().as_bytes()))
-                .max()
-                .unwrap_or(Match::No);
+            let matched = choice.matches(relative.as_os_str().as_bytes());
             if matched == Match::No {
                 continue;
             }
@@ -121,7 +116,7 @@ impl Packer<'_> {
                 self.send(&path, &relative)?;
             }
             if fs::symlink_metadata(&path).is_ok_and(|seen| seen.is_dir()) {
-                self.walk(&path, &relative, patterns)?;
+                self.walk(&path, &relative, choice)?;
             }
         }
         Ok(())

@@ -8,6 +8,27 @@ pub enum Match {
     Whole,
 }
 
+/// Patterns in order; one with a `!` in front takes out again what those before it took.
+pub struct Choice(Vec<(bool, Pattern)>);
+
+impl Choice {
+    pub fn new(patterns: &[Vec<u8>]) -> Self {
+        let pattern = |text: &Vec<u8>| match text.strip_prefix(b"!") {
+            Some(taken_out) => (false, Pattern::new(taken_out)),
+            None => (true, Pattern::new(text)),
+        };
+        Self(patterns.iter().map(pattern).collect())
+    }
+
+    pub fn matches(&self, path: &[u8]) -> Match {
+        self.0.iter().fold(Match::No, |so_far, (takes, pattern)| match (takes, pattern.matches(path)) {
+            (true, matched) => so_far.max(matched),
+            (false, Match::Whole) => Match::No,
+            (false, Match::Below | Match::No) => so_far,
+        })
+    }
+}
+
 /// A relative path with `*`, `?` and `[…]` inside a component and `**` for any number of components.
 pub struct Pattern(Vec<Vec<u8>>);
 

@@ -50,7 +50,8 @@ pub enum Request {
         path: Vec<u8>,
         limit: u64,
     },
-    /// Sends the files below `root` that a pattern matches: relative paths, with `*`, `?`, `[…]` and `**`.
+    /// Sends the files below `root` that the patterns choose: relative paths, with `*`, `?`, `[…]` and `**`, in order; one
+    /// with a `!` in front takes out again what those before it took.
     Pack {
         ticket: u32,
         root: Vec<u8>,

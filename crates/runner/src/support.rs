@@ -99,22 +99,6 @@ fn of_step(dialect: Dialect, step: &Step) -> Vec<Diagnostic> {
     found
 }
 
-/// Values of known inputs that are not built, as far as they can be read before the run.
-fn of_input_value(action: &str, uses: &UsesAction) -> Option<String> {
-    let action = action.to_ascii_lowercase();
-    uses.with.iter().find_map(|input| {
-        let value = input.value.as_literal()?.trim();
-        let name = input.name.to_ascii_lowercase();
-        let is_refused = match (action.as_str(), name.as_str()) {
-            ("actions/checkout", "submodules" | "lfs") => !matches!(value, "" | "false"),
-            ("actions/download-artifact", "pattern") => !value.is_empty(),
-            ("actions/upload-artifact", "path") => value.lines().any(|path| path.trim().starts_with('!')),
-            _ => false,
-        };
-        is_refused.then(|| format!("`{name}: {value}` of `{}` is not supported yet", uses.action))
-    })
-}
-
 fn of_action(step: &Step, uses: &UsesAction) -> Option<Diagnostic> {
     let known = || BUILT_IN.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
     if !is_built_in(&uses.action) {
@@ -129,9 +113,6 @@ fn of_action(step: &Step, uses: &UsesAction) -> Option<Diagnostic> {
     }
     let name = name_of(&uses.action)?;
     let (_, inputs) = BUILT_IN.iter().find(|(known, _)| known.eq_ignore_ascii_case(&name))?;
-    if let Some(message) = of_input_value(&name, uses) {
-        return Some(refusal(&step.at, message));
-    }
     let unknown =
         uses.with.iter().find(|given| !inputs.iter().any(|input| input.eq_ignore_ascii_case(&given.name)))?;
     let message = format!("the input `{}` of `{}` is not supported yet", unknown.name, uses.action);

@@ -106,10 +106,11 @@ impl<'a> Steps<'a> {
             Action::Checkout { path } => {
                 let path = self.contexts.optional_text(path.as_ref())?.unwrap_or_default();
                 let wanted =
-                    Checkout { target: resolve(self.place, &path), depth: None, git_ref: None, tags: true };
-                let line =
-                    checkout(self.place, self.job.order, &wanted).await.map_err(|error| error.to_string())?;
-                self.job.log.say(index, line).await;
+                    Checkout { target: resolve(self.place, &path), tags: true, ..Default::default() };
+                let done = checkout(self.place, self.job.order, &wanted).await;
+                for line in done.map_err(|error| error.to_string())? {
+                    self.job.log.say(index, line).await;
+                }
             }
             Action::PersistToWorkspace { root, paths } => self.persist(index, root, paths).await?,
             Action::AttachWorkspace { at } => {

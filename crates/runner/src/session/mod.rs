@@ -172,7 +172,8 @@ impl Session {
         done(self.ask(|ticket| Request::Relay { ticket, port, socket: socket.into() }).await?)
     }
 
-    /// Hands every file below `root` that a pattern matches to `take`, in pieces.
+    /// Hands every file below `root` that the patterns choose to `take`, in pieces. A pattern with a `!` in front takes
+    /// out again what those before it took.
     pub async fn pack(
         &self,
         root: &str,

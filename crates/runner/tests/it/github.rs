@@ -220,3 +220,37 @@ async fn artifacts_and_caches_go_between_jobs() {
         assert!(done.all().contains("Artifact not found for name: absent"), "{}", done.all());
     }
 }
+
+#[tokio::test]
+async fn artifacts_leave_out_what_was_taken_out_and_hidden_files() {
+    let make = "mkdir -p out/sub out/.cache; touch out/a out/b.tmp out/sub/c out/.hidden out/.cache/d";
+    let world = World::host().await;
+    let done = world
+        .run(github(vec![
+            run(make),
+            uses("actions/upload-artifact@v4", &[("name", "unit-1"), ("path", "out\n!out/**/*.tmp")]),
+            uses(
+                "actions/upload-artifact@v4",
+                &[("name", "unit-2"), ("path", "out"), ("include-hidden-files", "true")],
+            ),
+            uses("actions/upload-artifact@v4", &[("name", "other"), ("path", "out/a")]),
+            uses("actions/upload-artifact@v4", &[("name", "none"), ("path", "nowhere\nout/.hidden")]),
+            uses("actions/download-artifact@v4", &[("pattern", "unit-*"), ("path", "in")]),
+            run("cd in; find . -type f | sort"),
+            uses(
+                "actions/download-artifact@v4",
+                &[("pattern", "{unit-1,other}"), ("path", "merged"), ("merge-multiple", "true")],
+            ),
+            run("cd merged; find . -type f | sort"),
+        ]))
+        .await;
+    done.succeeded();
+    let all = "./unit-2/.cache/d\n./unit-2/.hidden\n./unit-2/a\n./unit-2/b.tmp\n./unit-2/sub/c\n";
+    assert_eq!(done.output(7), format!("./unit-1/a\n./unit-1/sub/c\n{all}"));
+    assert_eq!(done.output(9), "./a\n./sub/c\n");
+    assert!(
+        done.all().contains("No files were found with the provided path: nowhere, out/.hidden"),
+        "{}",
+        done.all()
+    );
+}

@@ -1,3 +1,7 @@
+//! Checks a repository out for a job.
+
+mod submodules;
+
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -10,7 +14,7 @@ use crate::depot::{Depot, DepotError};
 use crate::place::Place;
 
 /// What to check out, and where to.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Checkout {
     /// As steps call it.
     pub target: String,
@@ -19,6 +23,27 @@ pub struct Checkout {
     /// A branch, tag or commit instead of the trigger's.
     pub git_ref: Option<String>,
     pub tags: bool,
+    pub submodules: Submodules,
+    /// None: every file.
+    pub sparse: Option<Sparse>,
+    /// Files that git-lfs keeps come as themselves, not as pointers.
+    pub lfs: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Submodules {
+    #[default]
+    None,
+    OneLevel,
+    AllLevels,
+}
+
+/// Which files are wanted, as `git sparse-checkout` takes them.
+#[derive(Debug, Clone)]
+pub struct Sparse {
+    pub patterns: Vec<String>,
+    /// The patterns are folders.
+    pub cone: bool,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +52,8 @@ pub enum CheckoutError {
     Git { command: String, said: String },
     #[error("git could not be started: {0}. Install git on the machine that runs jobs")]
     NoGit(std::io::Error),
+    #[error("`lfs: true` needs git-lfs on the machine that runs jobs: install the package git-lfs")]
+    NoLfs,
     #[error("{path}: {error}", path = path.display())]
     File { path: PathBuf, error: std::io::Error },
     #[error(transparent)]
@@ -37,19 +64,28 @@ pub enum CheckoutError {
 ///
 /// Git runs on this machine, for an image need not have it. For a container it runs in a folder that steps cannot
 /// reach (a hook or a link that a step left would lead it out of the container), and the result is sent in.
-pub async fn checkout(place: &Place, order: &JobOrder, wanted: &Checkout) -> Result<String, CheckoutError> {
+///
+/// Gives what the log says of it, a line a fact.
+pub async fn checkout(
+    place: &Place,
+    order: &JobOrder,
+    wanted: &Checkout,
+) -> Result<Vec<String>, CheckoutError> {
     let private = place.layout.folder.join(format!("checkout-{:016x}", rand::random::<u64>()));
     let direct = (!place.is_container).then(|| PathBuf::from(&wanted.target));
     let folder = direct.clone().unwrap_or_else(|| private.clone());
     std::fs::create_dir_all(&folder).map_err(|error| CheckoutError::File { path: folder.clone(), error })?;
     let git =
         Git { folder: &folder, config: configuration(place)?, authorization: authorization(&order.source) };
-    let line = fetch(&git, order, wanted).await?;
+    let mut lines = vec![fetch(&git, order, wanted).await?];
+    if wanted.submodules != Submodules::None {
+        lines.extend(submodules::check_out(&git, order, wanted).await?);
+    }
     if direct.is_none() {
         Depot::transfer(place, &private, &wanted.target).await?;
         let _ = tokio::fs::remove_dir_all(&private).await;
     }
-    Ok(line)
+    Ok(lines)
 }
 
 async fn fetch(git: &Git<'_>, order: &JobOrder, wanted: &Checkout) -> Result<String, CheckoutError> {
@@ -65,6 +101,7 @@ async fn fetch(git: &Git<'_>, order: &JobOrder, wanted: &Checkout) -> Result<Str
         git.run(&["init", "-q"]).await?;
         git.run(&["remote", "add", "origin", &origin(order)]).await?;
     }
+    prepare_files(git, wanted).await?;
     let depth = wanted.depth.map(|depth| format!("--depth={depth}"));
     let mut arguments = vec!["fetch", "-q", "--no-recurse-submodules", "--force"];
     arguments.extend(depth.as_deref());
@@ -96,6 +133,22 @@ async fn fetch(git: &Git<'_>, order: &JobOrder, wanted: &Checkout) -> Result<Str
     git.run(&arguments).await?;
     git.run(&["checkout", "-q", "--force", "--detach", "refs/sluice/checkout"]).await?;
     Ok(format!("Checked out {other}"))
+}
+
+/// Which files the checkout makes, and what becomes of those that git-lfs keeps.
+async fn prepare_files(git: &Git<'_>, wanted: &Checkout) -> Result<(), CheckoutError> {
+    if let Some(Sparse { patterns, cone }) = &wanted.sparse {
+        let mut arguments = vec!["sparse-checkout", "set", if *cone { "--cone" } else { "--no-cone" }];
+        arguments.extend(patterns.iter().map(String::as_str));
+        git.run(&arguments).await?;
+    }
+    if wanted.lfs {
+        git.run(&["lfs", "install", "--local"]).await.map_err(|error| match error {
+            CheckoutError::Git { said, .. } if said.contains("not a git command") => CheckoutError::NoLfs,
+            error => error,
+        })?;
+    }
+    Ok(())
 }
 
 /// Both services leave a branch checked out under its name, and a tag or a pull request with HEAD detached.
@@ -144,20 +197,38 @@ fn configuration(place: &Place) -> Result<PathBuf, CheckoutError> {
     Ok(path)
 }
 
-fn authorization(source: &SourceTree) -> Option<String> {
-    let SourceTree::Remote { token, .. } = source else { return None };
-    let pair = format!("x-access-token:{}", token.expose());
-    Some(format!("Authorization: Basic {}", base64::engine::general_purpose::STANDARD.encode(pair)))
+/// Shown to the server that the repository comes from, and to no other that a submodule may name.
+#[derive(Clone)]
+struct Authorization {
+    /// `http.<scheme>://<host>/.extraHeader`
+    key: String,
+    header: String,
 }
 
+fn authorization(source: &SourceTree) -> Option<Authorization> {
+    let SourceTree::Remote { url, token } = source else { return None };
+    let (scheme, rest) = url.split_once("://")?;
+    let host = rest.split('/').next()?;
+    let pair = format!("x-access-token:{}", token.expose());
+    let header = format!("Authorization: Basic {}", base64::engine::general_purpose::STANDARD.encode(pair));
+    Some(Authorization { key: format!("http.{scheme}://{host}/.extraHeader"), header })
+}
+
+/// Git in one folder.
+#[derive(Clone)]
 struct Git<'a> {
     folder: &'a Path,
     config: PathBuf,
-    authorization: Option<String>,
+    authorization: Option<Authorization>,
 }
 
 impl Git<'_> {
     async fn run(&self, arguments: &[&str]) -> Result<(), CheckoutError> {
+        self.read(arguments).await.map(drop)
+    }
+
+    /// What it prints.
+    async fn read(&self, arguments: &[&str]) -> Result<String, CheckoutError> {
         let mut command = Command::new("git");
         command
             .arg("-C")
@@ -171,16 +242,16 @@ impl Git<'_> {
             .env_remove("GIT_INDEX_FILE")
             .stdin(Stdio::null())
             .kill_on_drop(true);
-        if let Some(header) = &self.authorization {
+        if let Some(Authorization { key, header }) = &self.authorization {
             // By the environment, for arguments are seen by every process of the machine.
             command
                 .env("GIT_CONFIG_COUNT", "1")
-                .env("GIT_CONFIG_KEY_0", "http.extraHeader")
+                .env("GIT_CONFIG_KEY_0", key)
                 .env("GIT_CONFIG_VALUE_0", header);
         }
         let output = command.output().await.map_err(CheckoutError::NoGit)?;
         if output.status.success() {
-            return Ok(());
+            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
         }
         let said = String::from_utf8_lossy(&output.stderr).trim().replace('\n', "; ");
         Err(CheckoutError::Git { command: arguments.first().copied().unwrap_or_default().to_owned(), said })
