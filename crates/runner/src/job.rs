@@ -10,6 +10,7 @@ use crate::config::CancelGrace;
 use crate::depot::Depot;
 use crate::log::JobLog;
 use crate::place::{Making, Place};
+use crate::runtime::{Facts, Runtime};
 use crate::{circleci, github};
 
 /// The step that making the place is: the first of a job, before the plan's own, which count from 1.
@@ -27,6 +28,8 @@ pub struct JobRun<'a> {
     /// Fires when the job is cancelled, or its time is over.
     pub cancel: CancellationToken,
     pub grace: CancelGrace,
+    /// What the toolkits of actions call. None where the job uses no action that could.
+    pub runtime: Option<Runtime>,
 }
 
 /// How the steps of a job ended.
@@ -52,7 +55,20 @@ pub async fn run(
     };
     let cancel = cancel.child_token();
     let log = making.log.clone();
-    let job = JobRun { order, work, log, depot, cancel, grace: making.config.cancel_grace };
+    let runtime = match order.dialect {
+        Dialect::Github if github::uses_toolkits(&work.steps) => {
+            let facts = Facts::of(order, &depot, &log, making.folder.join("runtime"));
+            match Runtime::serve(facts).await {
+                Ok(runtime) => Some(runtime),
+                Err(error) => {
+                    return failed(format!("the runtime APIs of actions cannot be served: {error}"));
+                }
+            }
+        }
+        _ => None,
+    };
+    let grace = making.config.cancel_grace;
+    let job = JobRun { order, work, log, depot, cancel, grace, runtime };
     let is_over = Deadline::watch(&job);
     let ended = match order.dialect {
         Dialect::Github => run_github(making, &job).await,
@@ -94,7 +110,8 @@ fn failed(problem: String) -> JobReport {
 }
 
 async fn run_github(making: &Making<'_>, job: &JobRun<'_>) -> Result<StepsEnded, String> {
-    let (mut contexts, wish) = github::prepare(job, making)?;
+    let (mut contexts, mut wish) = github::prepare(job, making)?;
+    wish.loopback_ports.extend(job.runtime.as_ref().map(Runtime::port));
     let Some(place) = make_place(making, job, wish, "Set up job").await? else { return Ok(cancelled()) };
     let ended = github::run(job, &place, &mut contexts).await;
     place.close().await;

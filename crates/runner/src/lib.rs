@@ -14,6 +14,7 @@ mod place;
 #[allow(dead_code, reason = "each side uses its half")]
 mod protocol;
 mod runner;
+mod runtime;
 mod session;
 mod support;
 mod sweep;

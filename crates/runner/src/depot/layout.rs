@@ -4,16 +4,17 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 use sluice_model::{InstanceId, RepositoryName, RunId};
 
-use super::{ArchiveReader, ArchiveWriter, FolderWriter, Walk};
+use super::zip::unzip;
+use super::{ArchiveReader, ArchiveWriter, FolderWriter, Walk, check_key};
 use crate::place::Place;
 use crate::session::{Session, SessionError};
 
 /// The most files that one workspace layer, artifact or cache holds.
 pub(super) const ENTRIES_LIMIT: u64 = 500_000;
 /// The most bytes that one workspace layer, artifact or cache holds before compression.
-pub(super) const BYTES_LIMIT: u64 = 16 << 30;
+pub const BYTES_LIMIT: u64 = 16 << 30;
 /// The longest key of a cache; GitHub's limit.
-const KEY_LIMIT: usize = 512;
+pub(super) const KEY_LIMIT: usize = 512;
 
 /// The folder of one run's workspaces and artifacts and of its repository's caches, as one job uses it.
 #[derive(Debug, Clone)]
@@ -135,7 +136,68 @@ impl Depot {
     pub fn artifacts(&self) -> Result<Vec<String>, DepotError> {
         let mut found = names(&self.run_folder.join("artifacts"))?;
         found.retain(|name| !name.contains(".part-"));
-        Ok(found)
+        Ok(found.iter().map(|name| plain_name(name)).collect())
+    }
+
+    /// Stores the files of a zip as an artifact, which must not be there yet.
+    pub fn store_zipped_artifact(&self, name: &str, archive: &Path) -> Result<Stored, DepotError> {
+        self.store_new_artifact(name, |part| {
+            let mut writer = FolderWriter::new(part.to_owned());
+            unzip(archive, &mut writer).map(|()| writer.finish())
+        })
+    }
+
+    /// Stores one file as an artifact, which must not be there yet.
+    pub fn store_file_artifact(
+        &self,
+        name: &str,
+        file: &Path,
+        size_bytes: u64,
+    ) -> Result<Stored, DepotError> {
+        self.store_new_artifact(name, |part| {
+            let moved = std::fs::create_dir_all(part)
+                .and_then(|()| std::fs::rename(file, part.join(safe_name(name))));
+            moved.map(|()| Stored { files: 1, size_bytes }).map_err(|error| error.to_string())
+        })
+    }
+
+    fn store_new_artifact(
+        &self,
+        name: &str,
+        fill: impl FnOnce(&Path) -> Result<Stored, String>,
+    ) -> Result<Stored, DepotError> {
+        let target = self.artifact(name);
+        let part = target.with_extension(format!("part-{:016x}", rand::random::<u64>()));
+        let failed = |error| DepotError::File { path: target.clone(), error };
+        std::fs::create_dir_all(&part).map_err(failed)?;
+        let stored = fill(&part);
+        // A folder is renamed onto nothing, or onto an empty one.
+        let kept = stored.map_err(DepotError::Refused).and_then(|stored| {
+            std::fs::rename(&part, &target).map(|()| stored).map_err(|error| match error.kind() {
+                io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists => {
+                    DepotError::Refused(format!("there is an artifact named {name} already"))
+                }
+                _ => failed(error),
+            })
+        });
+        if kept.is_err() {
+            let _ = std::fs::remove_dir_all(&part);
+        }
+        kept
+    }
+
+    /// Removes an artifact; false where there is none.
+    pub fn remove_artifact(&self, name: &str) -> Result<bool, DepotError> {
+        let folder = self.artifact(name);
+        match std::fs::remove_dir_all(&folder) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(DepotError::File { path: folder, error }),
+        }
+    }
+
+    pub(super) fn caches(&self) -> &Path {
+        &self.caches
     }
 
     /// Puts an artifact's files below `at`.
@@ -162,12 +224,7 @@ impl Depot {
         key: &str,
         paths: &[String],
     ) -> Result<Option<Stored>, DepotError> {
-        if key.is_empty() || key.len() > KEY_LIMIT {
-            return Err(DepotError::Refused(format!(
-                "a cache key is 1 to {KEY_LIMIT} bytes long, not {}",
-                key.len()
-            )));
-        }
+        check_key(key)?;
         if self.has_cache(key) {
             return Ok(None);
         }
@@ -249,7 +306,7 @@ impl Depot {
 }
 
 /// Names in a folder, in order; none where there is no folder.
-fn names(folder: &Path) -> Result<Vec<String>, DepotError> {
+pub(super) fn names(folder: &Path) -> Result<Vec<String>, DepotError> {
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -292,6 +349,27 @@ fn safe_name(name: &str) -> String {
     safe
 }
 
+/// The name that a component stands for.
+fn plain_name(safe: &str) -> String {
+    let mut plain = Vec::with_capacity(safe.len());
+    let mut rest = safe.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let escaped = (*first == b'%').then(|| after.get(..2)).flatten();
+        let digits = escaped.and_then(|digits| std::str::from_utf8(digits).ok());
+        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(byte) => {
+                plain.push(byte);
+                rest = &after[2..];
+            }
+            None => {
+                plain.push(*first);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8_lossy(&plain).into_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -303,6 +381,9 @@ mod tests {
         assert_eq!(safe_name("call/inner.3"), "call%2Finner.3");
         assert_eq!(safe_name(".."), "%2E.");
         assert_eq!(safe_name("a b-c_d"), "a b-c_d");
+        for name in ["call/inner.3", "..", "100% caf\u{e9}", ".x", "a%2Fb"] {
+            assert_eq!(plain_name(&safe_name(name)), name);
+        }
     }
 
     #[test]

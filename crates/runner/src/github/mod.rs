@@ -17,7 +17,7 @@ mod shell;
 mod stages;
 mod steps;
 
-pub use actions::{BUILT_IN, is_built_in, name_of};
+pub use actions::{BUILT_IN, is_built_in, name_of, uses_toolkits};
 pub use contexts::{Contexts, overlay};
 pub use file_commands::{FileCommandError, parse_file_commands};
 pub use hash_files::hex;

@@ -10,4 +10,5 @@ mod left_behind;
 mod masking;
 mod problem_matchers;
 mod support;
+mod toolkits;
 mod world;

@@ -8,7 +8,7 @@ mod node;
 
 use sluice_dialect_github::ActionRuns;
 use sluice_model::Conclusion;
-use sluice_plan::{ActionReference, UsesAction};
+use sluice_plan::{Action, ActionReference, Step, UsesAction};
 
 pub(super) use built_in::save_cache;
 pub use built_in::{BUILT_IN, is_built_in, name_of};
@@ -21,6 +21,15 @@ use super::steps::{Prepared, Steps};
 
 /// So many actions may call each other (`CompositeActionsMaxDepth` of actions/runner).
 pub(super) const DEPTH_LIMIT: usize = 10;
+
+/// Whether any of these steps uses an action that may call GitHub's runtime APIs: all but the built-in ones.
+pub fn uses_toolkits(steps: &[Step]) -> bool {
+    steps.iter().any(|step| match &step.action {
+        Action::Uses(uses) => !is_built_in(&uses.action),
+        Action::Parallel { steps } => uses_toolkits(steps),
+        _ => false,
+    })
+}
 
 /// What a built-in action did.
 struct Done {

@@ -8,6 +8,7 @@ use super::super::scope::Finished;
 use super::super::steps::{Prepared, Steps};
 use super::Loaded;
 use super::inputs::{self, Inputs};
+use crate::runtime::Runtime;
 use crate::session::Launch;
 
 /// One script of a JavaScript action, with what it is given.
@@ -75,6 +76,7 @@ impl NodeStage {
         overlay(&mut env, inputs::variables(&self.inputs));
         overlay(&mut env, steps.stages.variables(&prepared.key));
         overlay(&mut env, files.variables());
+        overlay(&mut env, steps.job.runtime.iter().flat_map(Runtime::variables));
         // It would make node look for data that are not its own (actions/runner#795).
         env.retain(|(name, _)| name != "NODE_ICU_DATA");
         let launch = Launch {
