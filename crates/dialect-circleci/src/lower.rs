@@ -45,6 +45,7 @@ impl Config {
             defaults: Defaults::default(),
             concurrency: None,
             permissions: None,
+            lock: None,
             jobs,
         })
     }

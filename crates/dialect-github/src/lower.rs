@@ -42,6 +42,7 @@ impl Workflow {
             defaults: self.defaults.clone(),
             concurrency: self.concurrency.clone(),
             permissions: self.permissions.as_ref().map(|grants| grants.to_plan()),
+            lock: None,
             jobs: lowered.jobs,
         };
         if !lowered.groups.is_empty() {

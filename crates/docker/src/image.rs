@@ -3,7 +3,8 @@ use std::path::Path;
 
 use bollard::auth::DockerCredentials;
 use bollard::query_parameters::{
-    CreateImageOptionsBuilder, ImportImageOptionsBuilder, RemoveImageOptionsBuilder, TagImageOptionsBuilder,
+    BuildImageOptionsBuilder, CreateImageOptionsBuilder, ImportImageOptionsBuilder,
+    RemoveImageOptionsBuilder, TagImageOptionsBuilder,
 };
 use futures_util::{Stream, StreamExt};
 use tokio_util::io::ReaderStream;
@@ -161,6 +162,38 @@ impl Engine {
         let lines = self.docker.create_image(Some(options), Some(body), None);
         let lines = lines.map(|line| line.map(|info| (info.id, info.status)));
         drain(lines, "import the image", target, progress).await
+    }
+
+    /// Builds an image out of a tar of a folder, by one Dockerfile in it. `progress` is given what the build says.
+    pub async fn build_image(
+        &self,
+        archive: &Path,
+        dockerfile: &str,
+        target: &str,
+        mut progress: impl FnMut(&str),
+    ) -> Result<(), EngineError> {
+        let body = bollard::body_try_stream(open(archive, "build the image", target).await?);
+        let options = BuildImageOptionsBuilder::default()
+            .dockerfile(dockerfile)
+            .t(target)
+            .rm(true)
+            .forcerm(true)
+            .build();
+        let mut lines = std::pin::pin!(self.docker.build_image(options, None, Some(body)));
+        while let Some(line) = lines.next().await {
+            let line = line.map_err(|error| EngineError::of("build the image", target, error))?;
+            if let Some(detail) = line.error_detail {
+                return Err(EngineError::Refused {
+                    what: "build the image",
+                    name: target.to_owned(),
+                    reason: detail.message.unwrap_or_default(),
+                });
+            }
+            if let Some(text) = line.stream.or(line.status) {
+                progress(&text);
+            }
+        }
+        Ok(())
     }
 
     /// Removes an image; one that is not there is removed already.

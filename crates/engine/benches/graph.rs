@@ -84,6 +84,7 @@ fn create(condition: &str) -> Create {
         defaults: Defaults::default(),
         concurrency: None,
         permissions: None,
+        lock: None,
         jobs: jobs.collect(),
     };
     let trigger = Trigger {

@@ -1,5 +1,7 @@
 use std::collections::BTreeMap;
 
+use sluice_plan::ActionLock;
+
 /// Text by path, relative to the repository's root, with `/`.
 pub type Files = BTreeMap<String, String>;
 
@@ -15,6 +17,8 @@ pub enum FileKind {
     CircleciConfig,
     /// A local copy of a registry orb, which a config may name.
     Orb,
+    /// Which commits actions of other repositories are taken from.
+    ActionLock,
 }
 
 /// What a path is to the pipelines; none for all others, which need not be read.
@@ -22,6 +26,9 @@ pub fn kind(path: &str) -> Option<FileKind> {
     let is_yaml = path.ends_with(".yml") || path.ends_with(".yaml");
     if path == CIRCLECI_FILE || path == ".circleci/config.yaml" {
         return Some(FileKind::CircleciConfig);
+    }
+    if path == ActionLock::FILE {
+        return Some(FileKind::ActionLock);
     }
     match path.strip_prefix(WORKFLOWS) {
         // GitHub does not look into folders.
@@ -46,6 +53,8 @@ mod tests {
             (".circleci/other.yml", None),
             (".sluice/orbs/circleci/node@5.1.yml", Some(FileKind::Orb)),
             ("sub/.circleci/config.yml", None),
+            ("sluice.lock", Some(FileKind::ActionLock)),
+            ("sub/sluice.lock", None),
         ] {
             assert_eq!(kind(path), expect, "{path}");
         }

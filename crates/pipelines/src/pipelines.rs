@@ -1,6 +1,7 @@
 use sluice_dialect_circleci::{self as circleci, Outcome, PipelineValues};
 use sluice_dialect_github as github;
 use sluice_model::{JobId, Trigger};
+use sluice_plan::ActionLock;
 use sluice_source::{Diagnostic, Severity};
 
 use crate::files::{FileKind, Files, kind};
@@ -43,6 +44,7 @@ impl<'a> Pipelines<'a> {
             Some(FileKind::CircleciConfig) => {
                 circleci::read(path, text, &files, &PipelineValues::default()).diagnostics
             }
+            Some(FileKind::ActionLock) => ActionLock::parse(text).err().into_iter().collect(),
             // Read when a config names it.
             Some(FileKind::Orb) | None => Vec::new(),
         };
@@ -57,6 +59,13 @@ impl<'a> Pipelines<'a> {
     /// What runs for a trigger. `number` is the pipeline's to CircleCI: the run's, which counts up.
     pub fn select(&self, trigger: &Trigger, number: u64, default_branch: &str) -> Selection {
         let mut selection = Selection::default();
+        let lock = match self.lock() {
+            Ok(lock) => lock,
+            Err(diagnostic) => {
+                selection.diagnostics.push(diagnostic);
+                return selection;
+            }
+        };
         for (path, text) in self.files {
             match kind(path) {
                 Some(FileKind::GithubWorkflow) => self.select_github(path, text, trigger, &mut selection),
@@ -64,10 +73,18 @@ impl<'a> Pipelines<'a> {
                     let values = PipelineValues::of_trigger(trigger, number, default_branch);
                     self.select_circleci(path, text, trigger, &values, &mut selection);
                 }
-                Some(FileKind::Orb) | None => {}
+                Some(FileKind::Orb | FileKind::ActionLock) | None => {}
             }
         }
+        for plan in &mut selection.plans {
+            plan.lock.clone_from(&lock);
+        }
         selection
+    }
+
+    /// `sluice.lock`, where the repository has one.
+    pub fn lock(&self) -> Result<Option<ActionLock>, Diagnostic> {
+        self.files.get(ActionLock::FILE).map(|text| ActionLock::parse(text)).transpose()
     }
 
     fn select_github(&self, path: &str, text: &str, trigger: &Trigger, into: &mut Selection) {

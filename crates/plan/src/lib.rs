@@ -8,6 +8,7 @@ mod container;
 mod gate;
 mod job;
 mod late;
+mod lock;
 mod matrix;
 mod workflow;
 
@@ -18,6 +19,7 @@ pub use container::{Container, Credentials, Service};
 pub use gate::{Gate, GateKind};
 pub use job::{Call, Executor, Job, JobCondition, MachineImage, Need, SecretsPassed, StepsJob, Work};
 pub use late::{EnvEntry, Late, Named};
+pub use lock::{ActionLock, NoRemoteSource, RemoteSource};
 pub use matrix::{Axis, Matrix, Strategy};
 pub use sluice_expression::{Expression, Template, Value};
 pub use workflow::{Concurrency, Defaults, Dialect, Permissions, Plan};

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 use sluice_expression::Template;
 
-use crate::{EnvEntry, Job, Late};
+use crate::{ActionLock, EnvEntry, Job, Late};
 
 /// A workflow, for one trigger, ready for `engine`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -21,6 +21,9 @@ pub struct Plan {
     pub concurrency: Option<Concurrency>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub permissions: Option<Permissions>,
+    /// `sluice.lock`, where the repository has one: no other commit of an action is taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lock: Option<ActionLock>,
     /// In the file's order.
     pub jobs: Vec<Job>,
 }

@@ -3,6 +3,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::action_store::ActionSource;
+
 /// What a runner is made of.
 #[derive(Debug, Clone)]
 pub struct RunnerConfig {
@@ -13,6 +15,8 @@ pub struct RunnerConfig {
     pub images: ImageMap,
     /// The `sluice` program, put on the PATH of every step. None: steps have none.
     pub sluice_binary: Option<PathBuf>,
+    /// Where actions of other repositories come from.
+    pub actions: ActionSource,
     /// How long a step may take between the signals of a cancel: interrupt, then terminate, then kill.
     pub cancel_grace: CancelGrace,
 }
@@ -24,6 +28,7 @@ impl RunnerConfig {
             executor: ExecutorChoice::Auto,
             images: ImageMap::default(),
             sluice_binary: None,
+            actions: ActionSource::default(),
             cancel_grace: CancelGrace::default(),
         }
     }

@@ -70,6 +70,35 @@ const SIGINT: i32 = 2;
 const SIGTERM: i32 = 15;
 const SIGKILL: i32 = 9;
 
+/// Something that writes, ends and can be signalled: a process of the step agent's, or a container.
+pub trait Running: Send {
+    /// What it does next. None when it is gone.
+    fn next(&mut self) -> impl Future<Output = Option<ProcessEvent>> + Send;
+    fn signal(&mut self, signal: i32) -> impl Future<Output = ()> + Send;
+}
+
+impl Running for Process {
+    async fn next(&mut self) -> Option<ProcessEvent> {
+        Self::next(self).await
+    }
+
+    async fn signal(&mut self, signal: i32) {
+        Self::signal(self, signal).await;
+    }
+}
+
+/// Watches what runs already to its end, its output going to `log` past `judge`.
+pub async fn watch_to_end(
+    running: &mut impl Running,
+    log: &mut StepLog,
+    limits: &Limits,
+    judge: &mut dyn Judge,
+) -> Ended {
+    let (ended, _) = watch(running, log, limits, judge).await;
+    log.finish(judge).await;
+    ended
+}
+
 /// Runs one process to its end, its output going to `log` past `judge`. What was to be collected comes with the end, or
 /// nothing where the process had none.
 pub async fn run(
@@ -86,7 +115,7 @@ pub async fn run(
 }
 
 async fn watch(
-    process: &mut Process,
+    process: &mut impl Running,
     log: &mut StepLog,
     limits: &Limits,
     judge: &mut dyn Judge,
@@ -167,7 +196,7 @@ impl Stopping {
         Self { reason, signals: [SIGINT, SIGTERM, SIGKILL].into_iter(), next_at: Some(Instant::now()) }
     }
 
-    async fn escalate(&mut self, process: &Process, grace: CancelGrace) {
+    async fn escalate(&mut self, process: &mut impl Running, grace: CancelGrace) {
         let signal = self.signals.next();
         if let Some(signal) = signal {
             process.signal(signal).await;

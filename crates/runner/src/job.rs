@@ -30,6 +30,8 @@ pub struct JobRun<'a> {
     pub grace: CancelGrace,
     /// What the toolkits of actions call. None where the job uses no action that could.
     pub runtime: Option<Runtime>,
+    /// What its place was made from: the engine, the images, where actions come from.
+    pub making: &'a Making<'a>,
 }
 
 /// How the steps of a job ended.
@@ -68,7 +70,7 @@ pub async fn run(
         _ => None,
     };
     let grace = making.config.cancel_grace;
-    let job = JobRun { order, work, log, depot, cancel, grace, runtime };
+    let job = JobRun { order, work, log, depot, cancel, grace, runtime, making };
     let is_over = Deadline::watch(&job);
     let ended = match order.dialect {
         Dialect::Github => run_github(making, &job).await,
@@ -115,7 +117,7 @@ async fn run_github(making: &Making<'_>, job: &JobRun<'_>) -> Result<StepsEnded,
     let Some(place) = make_place(making, job, wish, "Set up job").await? else { return Ok(cancelled()) };
     let ended = github::run(job, &place, &mut contexts).await;
     place.close().await;
-    Ok(ended)
+    ended
 }
 
 async fn run_circleci(making: &Making<'_>, job: &JobRun<'_>) -> Result<StepsEnded, String> {
@@ -123,6 +125,7 @@ async fn run_circleci(making: &Making<'_>, job: &JobRun<'_>) -> Result<StepsEnde
     let Some(place) = make_place(making, job, wish, "Spin up environment").await? else {
         return Ok(cancelled());
     };
+    job.log.step_finished(SET_UP, Conclusion::Success, Conclusion::Success, None).await;
     for note in notes {
         job.log.say(SET_UP, note).await;
     }
@@ -135,7 +138,7 @@ fn cancelled() -> StepsEnded {
     StepsEnded { conclusion: Some(Conclusion::Cancelled), ..Default::default() }
 }
 
-/// None when the job was cancelled before its place was ready.
+/// None when the job was cancelled before its place was ready. That the set-up has ended well is the caller's to say.
 async fn make_place(
     making: &Making<'_>,
     job: &JobRun<'_>,
@@ -152,10 +155,7 @@ async fn make_place(
         () = job.cancel.cancelled() => None,
     };
     match made {
-        Some(Ok(place)) => {
-            job.log.step_finished(SET_UP, Conclusion::Success, Conclusion::Success, None).await;
-            Ok(Some(place))
-        }
+        Some(Ok(place)) => Ok(Some(place)),
         Some(Err(error)) => {
             Place::discard(making).await;
             Err(error.to_string())

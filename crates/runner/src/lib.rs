@@ -1,5 +1,6 @@
 //! Executes one job: on the host or in Docker. Never decides what is next.
 
+mod action_store;
 mod checkout;
 mod circleci;
 mod config;
@@ -19,6 +20,7 @@ mod session;
 mod support;
 mod sweep;
 
+pub use action_store::{ActionSource, ActionStore, ActionStoreError};
 pub use circleci::{JUnitError, TestReport, parse_junit};
 pub use config::{CancelGrace, ChosenExecutor, ExecutorChoice, ExecutorKind, ImageMap, RunnerConfig};
 pub use github::{FileCommandError, parse_file_commands};

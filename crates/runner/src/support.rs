@@ -1,6 +1,6 @@
 use sluice_plan::{
-    Action, ActionReference, Background, Container, Dialect, Executor, Job, Plan, Step, StepsJob, UsesAction,
-    Work,
+    Action, ActionLock, ActionReference, Background, Container, Dialect, Executor, Job, Plan, RemoteSource,
+    Step, StepsJob, UsesAction, Work,
 };
 use sluice_source::{Diagnostic, Location};
 
@@ -14,7 +14,7 @@ pub fn unsupported(plan: &Plan) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     for job in &plan.jobs {
         let refusals = match &job.work {
-            Work::Steps(work) => of_steps(plan.dialect, job, work),
+            Work::Steps(work) => of_steps(plan, job, work),
             Work::Call(call) => vec![refusal(
                 &job.at,
                 format!(
@@ -33,7 +33,7 @@ fn refusal(at: &Location, message: impl Into<String>) -> Diagnostic {
     Diagnostic::error("runner/not-supported", at.clone(), 0, message)
 }
 
-fn of_steps(dialect: Dialect, job: &Job, work: &StepsJob) -> Vec<Diagnostic> {
+fn of_steps(plan: &Plan, job: &Job, work: &StepsJob) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     match &work.executor {
         Executor::Labels { labels, container, .. } => {
@@ -52,7 +52,7 @@ fn of_steps(dialect: Dialect, job: &Job, work: &StepsJob) -> Vec<Diagnostic> {
         Executor::Docker { .. } | Executor::Machine(_) => (),
     }
     found.extend(work.services.iter().flat_map(|service| of_container(&job.at, &service.value)));
-    found.extend(work.steps.iter().flat_map(|step| of_step(dialect, step)));
+    found.extend(work.steps.iter().flat_map(|step| of_step(plan, step)));
     found
 }
 
@@ -66,10 +66,10 @@ fn of_container(at: &Location, container: &Container) -> Option<Diagnostic> {
     parse_options(options).err().map(|reason| refusal(at, reason))
 }
 
-fn of_step(dialect: Dialect, step: &Step) -> Vec<Diagnostic> {
+fn of_step(plan: &Plan, step: &Step) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     let mut refuse = |message: String| found.push(refusal(&step.at, message));
-    let is_github = dialect == Dialect::Github;
+    let is_github = plan.dialect == Dialect::Github;
     if step.background == Background::Joined {
         refuse("a step with `background: true` is not supported yet".to_owned());
     }
@@ -80,7 +80,7 @@ fn of_step(dialect: Dialect, step: &Step) -> Vec<Diagnostic> {
                 refuse(format!("the shell `{shell}` is of Windows, and this runner is not"));
             }
         }
-        Action::Uses(uses) => found.extend(of_action(step, uses)),
+        Action::Uses(uses) => found.extend(of_action(plan.lock.as_ref(), step, uses)),
         Action::AddSshKeys { .. } => {
             refuse("`add_ssh_keys` is not supported: this runner holds no keys".to_owned())
         }
@@ -99,17 +99,11 @@ fn of_step(dialect: Dialect, step: &Step) -> Vec<Diagnostic> {
     found
 }
 
-fn of_action(step: &Step, uses: &UsesAction) -> Option<Diagnostic> {
-    let known = || BUILT_IN.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+/// What is refused before the run: inputs of built-in actions that are not built, and actions that the lock does not know.
+/// What an action of the workspace is, is found out when its step begins.
+fn of_action(lock: Option<&ActionLock>, step: &Step, uses: &UsesAction) -> Option<Diagnostic> {
     if !is_built_in(&uses.action) {
-        let kind = match &uses.action {
-            // What it is, is found out when its step begins.
-            ActionReference::Local { .. } => return None,
-            ActionReference::Repository { .. } => "the action",
-            ActionReference::Docker { .. } => "the image as an action",
-        };
-        let message = format!("{kind} `{}` is not supported yet", uses.action);
-        return Some(refusal(&step.at, message).with_help(format!("built in are: {}", known())));
+        return of_remote(lock, step, &uses.action);
     }
     let name = name_of(&uses.action)?;
     let (_, inputs) = BUILT_IN.iter().find(|(known, _)| known.eq_ignore_ascii_case(&name))?;
@@ -117,4 +111,15 @@ fn of_action(step: &Step, uses: &UsesAction) -> Option<Diagnostic> {
         uses.with.iter().find(|given| !inputs.iter().any(|input| input.eq_ignore_ascii_case(&given.name)))?;
     let message = format!("the input `{}` of `{}` is not supported yet", unknown.name, uses.action);
     Some(refusal(&step.at, message).with_help(format!("supported are: {}", inputs.join(", "))))
+}
+
+fn of_remote(lock: Option<&ActionLock>, step: &Step, action: &ActionReference) -> Option<Diagnostic> {
+    let source = match RemoteSource::of_action(action)? {
+        Ok(source) => source,
+        Err(error) => return Some(refusal(&step.at, error.to_string())),
+    };
+    let is_known = lock.is_none_or(|lock| source.commit().is_some() || lock.get(&source).is_some());
+    let message = format!("`{source}` is not in {}, so that no commit of it may run", ActionLock::FILE);
+    let help = "`sluice lock` adds the commit that it stands for now";
+    (!is_known).then(|| Diagnostic::error("runner/not-locked", step.at.clone(), 0, message).with_help(help))
 }

@@ -288,6 +288,7 @@ fn order(
         registry,
         server,
         allow_host_docker,
+        lock: plan.lock.clone(),
     })
 }
 

@@ -6,7 +6,7 @@ use sluice_engine::Create;
 use sluice_forge::ForgeError;
 use sluice_model::{RunId, Trigger};
 use sluice_pipelines::{Files, NotRun, Pipelines, Selection, kind};
-use sluice_plan::{Plan, Value};
+use sluice_plan::{ActionLock, Plan, Value};
 use sluice_source::{Diagnostic, Location};
 use sluice_store::{RunRow, StoreError, Write};
 use sluice_wire::{RunState, RunSummary};
@@ -175,19 +175,20 @@ async fn workflows(app: &App, trigger: &Trigger) -> Result<Outcome, Refusal> {
 /// The files that pipelines are made of, and one error for each that is too large to be read.
 async fn files(app: &App, trigger: &Trigger) -> Result<(Files, Vec<Diagnostic>), Refusal> {
     let (mut files, mut too_large) = (Files::new(), Vec::new());
+    let mut paths = vec![ActionLock::FILE.to_owned()];
     for folder in FOLDERS {
-        let mut paths = app.forge.files_under(&trigger.repository, &trigger.sha, folder).await?;
-        paths.retain(|path| kind(path).is_some());
-        for path in paths {
-            match app.forge.file(&trigger.repository, &trigger.sha, &path).await {
-                Ok(Some(bytes)) => drop(files.insert(path, String::from_utf8_lossy(&bytes).into_owned())),
-                Ok(None) => {}
-                Err(error @ ForgeError::FileTooLarge { .. }) => {
-                    let at = Location { path, line: 1, column: 1 };
-                    too_large.push(Diagnostic::error("pipelines/file-too-large", at, 0, error.to_string()));
-                }
-                Err(error) => return Err(error.into()),
+        paths.extend(app.forge.files_under(&trigger.repository, &trigger.sha, folder).await?);
+    }
+    paths.retain(|path| kind(path).is_some());
+    for path in paths {
+        match app.forge.file(&trigger.repository, &trigger.sha, &path).await {
+            Ok(Some(bytes)) => drop(files.insert(path, String::from_utf8_lossy(&bytes).into_owned())),
+            Ok(None) => {}
+            Err(error @ ForgeError::FileTooLarge { .. }) => {
+                let at = Location { path, line: 1, column: 1 };
+                too_large.push(Diagnostic::error("pipelines/file-too-large", at, 0, error.to_string()));
             }
+            Err(error) => return Err(error.into()),
         }
     }
     Ok((files, too_large))

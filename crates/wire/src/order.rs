@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use sluice_model::{Conclusion, InstanceId, JobId, RunId, Trigger};
-use sluice_plan::{Defaults, Dialect, EnvEntry, Job, Value};
+use sluice_plan::{ActionLock, Defaults, Dialect, EnvEntry, Job, Value};
 
 /// All that a runner needs to execute one job instance, once. The runner asks nobody anything else about the run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -41,6 +41,9 @@ pub struct JobOrder {
     pub server: Option<ServerAccess>,
     /// Steps may call the host's container engine (`setup_remote_docker`, `machine`, GitHub's hosted runners have one).
     pub allow_host_docker: bool,
+    /// `sluice.lock` of the commit that runs, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lock: Option<ActionLock>,
 }
 
 /// How a job that another one needs ended.

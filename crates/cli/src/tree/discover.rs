@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use sluice_pipelines::{Files, kind};
+use sluice_plan::ActionLock;
 use sluice_source::{Diagnostic, Location};
 
 /// A pipeline file of more than this is none that a service would take.
@@ -44,6 +45,10 @@ pub fn discover(root: &Path) -> anyhow::Result<Found> {
         if path.is_dir() {
             walk(root, &path, 0, &mut found).with_context(|| format!("cannot read {}", path.display()))?;
         }
+    }
+    let lock = root.join(ActionLock::FILE);
+    if lock.is_file() {
+        found.take(ActionLock::FILE.to_owned(), &lock);
     }
     Ok(found)
 }

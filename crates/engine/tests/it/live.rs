@@ -85,6 +85,7 @@ pub fn plan(jobs: Vec<JobNote>) -> Plan {
         defaults: Defaults::default(),
         concurrency: None,
         permissions: None,
+        lock: None,
         jobs: jobs.into_iter().map(|note| note.0).collect(),
     }
 }

@@ -4,10 +4,12 @@ mod archive;
 mod blob_caches;
 mod folder;
 mod layout;
+mod tar;
 mod zip;
 
 pub use archive::{ArchiveReader, ArchiveWriter};
 pub use blob_caches::{BlobCache, check_key};
 pub use folder::{FolderWriter, Walk};
 pub use layout::{BYTES_LIMIT, Depot, DepotError, Stored};
+pub use tar::TarWriter;
 pub use zip::zip_folder;

@@ -65,7 +65,8 @@ fn walk(
     Ok(())
 }
 
-fn hash_of(path: &Path) -> std::io::Result<Vec<u8>> {
+/// The SHA-256 of a file.
+pub fn hash_of(path: &Path) -> std::io::Result<Vec<u8>> {
     let mut file = File::open(path)?;
     let mut hash = Sha256::new();
     let mut buffer = vec![0; 64 * 1024];

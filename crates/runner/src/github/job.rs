@@ -6,8 +6,8 @@ use sluice_wire::Level;
 use super::contexts::overlay;
 use super::scope::Scope;
 use super::steps::Steps;
-use super::{Contexts, posts};
-use crate::job::{JobRun, StepsEnded, loopback_ports};
+use super::{Contexts, posts, pres};
+use crate::job::{JobRun, SET_UP, StepsEnded, loopback_ports};
 use crate::place::{ContainerWish, Making, Place, Wish};
 
 /// What the job asks of its place, and the contexts so far.
@@ -93,23 +93,22 @@ fn container_wish(contexts: &Contexts, container: &Container) -> Result<Containe
 }
 
 /// The job's steps, what they left to do after the last one, and the job's outputs.
-pub async fn run(job: &JobRun<'_>, place: &Place, contexts: &mut Contexts) -> StepsEnded {
+///
+/// An error says why the set-up, of which the download of actions is a part, has failed.
+pub async fn run(job: &JobRun<'_>, place: &Place, contexts: &mut Contexts) -> Result<StepsEnded, String> {
     contexts.enter(place);
-    let steps = match Steps::begin(job, place, contexts).await {
-        Ok(steps) => steps,
-        Err(problem) => {
-            return StepsEnded {
-                conclusion: Some(Conclusion::Failure),
-                problem: Some(problem),
-                ..Default::default()
-            };
-        }
-    };
+    let steps = Steps::begin(job, place, contexts).await?;
+    tokio::select! {
+        downloaded = steps.remote.download_all(SET_UP, &job.work.steps, 0) => downloaded?,
+        () = job.cancel.cancelled() => {}
+    }
+    job.log.step_finished(SET_UP, Conclusion::Success, Conclusion::Success, None).await;
     let mut scope = Scope::of_job(contexts.clone());
+    let after_own = u32::try_from(job.work.steps.len() + 1).unwrap_or(u32::MAX);
+    let first_post = pres::run_all(&steps, &mut scope, &job.work.steps, after_own).await;
     steps.run_all(&mut scope, &job.work.steps).await;
-    let first_post = u32::try_from(job.work.steps.len() + 1).unwrap_or(u32::MAX);
     posts::run_all(&steps, &mut scope, first_post).await;
-    outputs(job, &mut scope, first_post).await
+    Ok(outputs(job, &mut scope, first_post).await)
 }
 
 async fn outputs(job: &JobRun<'_>, scope: &mut Scope, step: u32) -> StepsEnded {

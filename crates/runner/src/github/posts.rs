@@ -2,11 +2,11 @@ use sluice_expression::Expression;
 use sluice_model::Conclusion;
 use sluice_plan::{Step, StepCondition};
 
-use super::Contexts;
-use super::actions::{self, NodeStage};
+use super::actions::{self, Stage};
 use super::contexts::overlay;
 use super::scope::{Effects, Finished, Scope};
 use super::steps::{Prepared, Steps, name_of};
+use super::{Contexts, environment};
 
 /// What an action left to do after the job's last step.
 pub(super) struct Post {
@@ -27,7 +27,7 @@ pub(super) enum PostWork {
         key: String,
         paths: Vec<String>,
     },
-    Node(NodeStage),
+    Stage(Stage),
     /// What the steps of a composite action left, in the order in which they did.
     Composite(Vec<Post>),
 }
@@ -84,6 +84,7 @@ async fn run(steps: &Steps<'_>, scope: &Scope, index: u32, post: &Post, is_own: 
     let mut contexts = post.within.clone().unwrap_or_else(|| scope.contexts.clone());
     contexts.set_status(scope.contexts.status);
     contexts.action_status = None;
+    environment::set_action(&mut contexts, &step, post.within.is_none());
     let mut env = scope.env.clone();
     overlay(&mut env, post.env.clone());
     contexts.set_env(&env);
@@ -123,7 +124,7 @@ async fn act(
             }
             Ok(Finished::of(Conclusion::Success, Effects::default()))
         }
-        PostWork::Node(stage) => stage.run(steps, prepared).await,
+        PostWork::Stage(stage) => stage.run(steps, prepared).await,
         PostWork::Composite(posts) => {
             let mut all = Finished::of(Conclusion::Success, Effects::default());
             for nested in posts.iter().rev() {

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::contexts::{event, event_path, overlay};
+use super::remote::Remote;
 use super::said::JobMatchers;
 use super::scope::{Caller, Effects, Finished, Scope};
 use super::shell::Shell;
@@ -31,6 +32,7 @@ pub(super) struct Steps<'a> {
     pub default_shell: Shell,
     pub matchers: JobMatchers,
     pub stages: Stages,
+    pub remote: Remote<'a>,
     next_serial: AtomicU32,
 }
 
@@ -69,6 +71,7 @@ impl<'a> Steps<'a> {
             default_shell,
             matchers: JobMatchers::default(),
             stages: Stages::default(),
+            remote: Remote::new(job, place),
             next_serial: AtomicU32::new(1),
         })
     }
@@ -100,9 +103,7 @@ impl<'a> Steps<'a> {
         let is_own = scope.caller.is_none();
         let position = index;
         let index = scope.caller.as_ref().map_or(index, |caller| caller.log_index);
-        let mut contexts = scope.contexts.clone();
-        contexts.set_env(&scope.env);
-        environment::set_action(&mut contexts, step, is_own);
+        let contexts = contexts_for(scope, step);
         let name = name_of(&contexts, step);
         let (prepared, began) = match self.prepare(scope, contexts.clone(), index, position, step) {
             Ok(None) => {
@@ -154,6 +155,17 @@ impl<'a> Steps<'a> {
     pub async fn warn(&self, index: u32, warning: &str) {
         self.job.log.say(index, format!("##[warning]{warning}")).await;
         self.job.log.annotation(index, Level::Warning, warning, None, None).await;
+    }
+
+    /// [`Self::prepare`] for a stage of the step at a position of its scope that is no step of the job itself.
+    pub fn prepare_at<'s>(
+        &self,
+        scope: &Scope,
+        index: u32,
+        position: u32,
+        step: &'s Step,
+    ) -> Result<Option<Prepared<'s>>, String> {
+        self.prepare(scope, contexts_for(scope, step), index, position, step)
     }
 
     /// Evaluates what a step needs. None: its condition does not hold.
@@ -264,6 +276,14 @@ pub(super) fn key_of(caller: Option<&Caller>, position: u32) -> String {
         Some(caller) => format!("{}/{position}", caller.key),
         None => position.to_string(),
     }
+}
+
+/// What a step's expressions see, without its own `env`.
+fn contexts_for(scope: &Scope, step: &Step) -> Contexts {
+    let mut contexts = scope.contexts.clone();
+    contexts.set_env(&scope.env);
+    environment::set_action(&mut contexts, step, scope.caller.is_none());
+    contexts
 }
 
 /// As GitHub names a step: its name, else what it does.

@@ -61,7 +61,7 @@ pub async fn make(making: &Making<'_>, wish: &Wish, container: &ContainerWish) -
         mounts.push(volume_mount(volume, wish.host_engine)?);
     }
     let (uid, gid) = own_ids();
-    let lent = [&layout.workspace, &layout.temp, &layout.tools, &layout.home];
+    let lent = [&layout.workspace, &layout.temp, &layout.tools, &layout.actions, &layout.home];
     let lent = lent.iter().filter(|shared| shared.outside.exists()).map(|shared| shared.inside.clone());
     let services = Services::begin(making, engine, wish).await?;
     let mut spec = ContainerSpec {
@@ -236,6 +236,7 @@ fn layout(making: &Making<'_>, wish: &Wish, home: &str) -> Result<Layout, PlaceE
             ),
             temp: Shared::at(work.join("_temp"), format!("{inside}/_temp")),
             tools: Shared::at(work.join("_tool"), format!("{inside}/_tool")),
+            actions: Shared::at(work.join("_actions"), format!("{inside}/_actions")),
             home: Shared::at(folder.join("home"), home),
             folder,
         },
@@ -244,11 +245,12 @@ fn layout(making: &Making<'_>, wish: &Wish, home: &str) -> Result<Layout, PlaceE
             workspace: Shared::at(work, inside),
             temp: Shared::at(folder.join("temp"), format!("{OWN_FOLDER}/temp")),
             tools: Shared::at(folder.join("temp"), format!("{OWN_FOLDER}/temp")),
+            actions: Shared::at(folder.join("temp"), format!("{OWN_FOLDER}/temp")),
             home: Shared::at(folder.join("image-home"), home),
             folder,
         },
     };
-    let mut shared = vec![&layout.workspace, &layout.temp, &layout.tools];
+    let mut shared = vec![&layout.workspace, &layout.temp, &layout.tools, &layout.actions];
     shared.extend(wish.home_inside.is_some().then_some(&layout.home));
     for shared in shared {
         shared.create().map_err(|error| PlaceError::File {

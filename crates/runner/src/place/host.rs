@@ -70,6 +70,7 @@ pub async fn make(making: &Making<'_>, wish: &Wish) -> Result<Place, PlaceError>
         workspace,
         temp: Shared::host(work.join("_temp")),
         tools: Shared::host(work.join("_tool")),
+        actions: Shared::host(work.join("_actions")),
         home,
         folder: folder.clone(),
     };

@@ -13,6 +13,8 @@ pub struct Layout {
     pub home: Shared,
     /// GitHub's RUNNER_TOOL_CACHE.
     pub tools: Shared,
+    /// Actions of other repositories, in a job of GitHub's.
+    pub actions: Shared,
 }
 
 /// One folder under two names; the same name twice on the host.

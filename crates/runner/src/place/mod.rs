@@ -1,5 +1,6 @@
 //! Where the steps of one job run: on the host or in a container, with the step agent in it.
 
+mod action;
 mod docker;
 mod host;
 mod layout;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 
 use sluice_docker::{Engine, EngineError};
 
+pub use action::{ActionContainer, action_image};
 pub use layout::{Layout, Shared};
 pub use options::parse_options;
 pub use services::ServiceFacts;
@@ -104,6 +106,13 @@ impl Place {
             }
         }
         let _ = tokio::fs::remove_dir_all(&making.folder).await;
+    }
+
+    /// The network of the job's containers, where they have one of their own.
+    pub fn network(&self) -> Option<&str> {
+        let own = self.container.as_ref().map(|container| container.network.as_str());
+        let of_services = self.services.first().map(|service| service.network.as_str());
+        own.filter(|network| *network != "bridge").or(of_services)
     }
 
     /// What steps may write to and later jobs find again: all of a container, the job's own folder on the host.

@@ -1,10 +1,12 @@
 //! Actions that are not built in: of the workspace, of other repositories, images.
 
 use sluice_model::Conclusion::{Failure, Success};
-use sluice_plan::Step;
+use sluice_plan::{ActionLock, Step};
 use sluice_wire::{JobOrder, SourceTree};
 
-use crate::world::{Done, StepExt, World, github, repository_of, run, uses};
+use crate::world::{
+    Done, StepExt, TINY, World, git, github, repository_of, run, secret, steps_of, template, uses,
+};
 
 /// A job that checks out a repository of these files first; its own steps count from 2.
 fn job_in(world: &World, files: &[(&str, &str)], mut steps: Vec<Step>) -> JobOrder {
@@ -290,4 +292,275 @@ async fn a_container_without_node_says_which_is_wanted() {
     assert_eq!(done.report.conclusion, Failure);
     let text = done.all();
     assert!(text.contains("needs Node.js 20") && text.contains("the job's container"), "{text}");
+}
+
+/// A repository in the mirror, its commit tagged `v1` by an object of its own.
+fn mirror(world: &World, name: &str, files: &[(&str, &str)]) -> String {
+    let folder = world.folder.path().join("mirror").join(name);
+    let sha = repository_of(&folder, files);
+    git(&folder, &["tag", "-a", "-m", "one", "v1"]);
+    sha
+}
+
+const INNER: &str = "runs: { using: composite, steps: [{ run: 'echo inner ${GITHUB_ACTION_PATH##*/} $(cat $GITHUB_ACTION_PATH/data)', shell: sh }] }";
+const OUTER: &str = r#"
+inputs: { who: { default: nobody } }
+runs:
+  using: composite
+  steps:
+    - run: echo "outer ${{ inputs.who }} ${GITHUB_ACTION_PATH#*/_actions/} [${{ github.action_repository }}] [$GITHUB_ACTION_REF]"
+      shell: sh
+    - uses: acme/inner/deep@feature/x
+"#;
+
+#[tokio::test]
+async fn actions_of_other_repositories_are_downloaded_before_the_first_step() {
+    for world in World::both().await {
+        let outer = mirror(&world, "Acme/Outer", &[("action.yml", OUTER)]);
+        mirror(&world, "acme/inner.git", &[("deep/action.yaml", INNER), ("deep/data", "data")]);
+        git(&world.folder.path().join("mirror/acme/inner.git"), &["checkout", "-q", "-b", "feature/x"]);
+        let steps = vec![uses("acme/outer@v1", &[("who", "Ada")]), uses(&format!("acme/outer@{outer}"), &[])];
+        let done = world.run(job_in(&world, &[("x", "x")], steps)).await;
+        done.succeeded();
+        let lines = wrote(&done);
+        assert_eq!(lines[0], "outer Ada acme/outer/v1 [] []", "{}", done.all());
+        assert_eq!(lines[1], "inner deep data");
+        assert_eq!(lines[2], format!("outer nobody acme/outer/{outer} [] []"));
+        let told = format!("Download action repository 'acme/outer@v1' (SHA:{outer})");
+        let set_up = done.events.iter().position(|event| format!("{event:?}").contains(&told)).unwrap();
+        let first = |event: &sluice_wire::JobEvent| {
+            matches!(event, sluice_wire::JobEvent::StepStarted { step: 1, .. })
+        };
+        assert!(set_up < done.events.iter().position(first).unwrap());
+    }
+}
+
+#[tokio::test]
+async fn an_action_that_cannot_be_had_fails_the_set_up() {
+    let world = World::host().await;
+    mirror(&world, "acme/greet", &[("action.yml", INNER)]);
+    for (action, part) in [
+        ("acme/absent@v1", "--actions-mirror looks for `acme/absent@v1`"),
+        ("acme/greet@v2", "Unable to resolve `acme/greet@v2`"),
+        (
+            "acme/greet/sub@v1",
+            "Can't find 'action.yml', 'action.yaml' or 'Dockerfile' for action 'acme/greet/sub@v1'",
+        ),
+        (
+            "acme/greet@0123456789012345678901234567890123456789",
+            "0123456789012345678901234567890123456789 is not to be had",
+        ),
+    ] {
+        let done = world.run(github(vec![run("echo never"), uses(action, &[])])).await;
+        assert_eq!(done.report.conclusion, Failure);
+        assert!(done.report.problem.as_ref().is_some_and(|problem| problem.contains(part)), "{}", done.all());
+        assert!(wrote(&done).is_empty());
+    }
+}
+
+#[tokio::test]
+async fn the_lock_says_which_commit_runs() {
+    let world = World::host().await;
+    let say =
+        |text: &str| format!("runs: {{ using: composite, steps: [{{ run: echo {text}, shell: sh }}] }}");
+    let old = mirror(&world, "acme/greet", &[("action.yml", &say("old"))]);
+    let folder = world.folder.path().join("mirror/acme/greet");
+    std::fs::write(folder.join("action.yml"), say("new")).unwrap();
+    git(&folder, &["commit", "-q", "-am", "second"]);
+    git(&folder, &["tag", "-f", "-a", "-m", "moved", "v1"]);
+    let mut order = github(vec![uses("acme/greet@v1", &[])]);
+    secret(&mut order, "TOKEN", "s3cret-value");
+    let done = world.run(order.clone()).await;
+    assert_eq!(wrote(&done), ["new"]);
+    assert!(done.all().contains("`acme/greet@v1` is not pinned, and this job has secrets"), "{}", done.all());
+    order.lock = Some(ActionLock::parse(&format!("acme/greet@v1 {old}")).unwrap());
+    let done = world.run(order.clone()).await;
+    assert_eq!(wrote(&done), ["old"]);
+    assert!(!done.all().contains("not pinned"));
+    order.lock = Some(ActionLock::default());
+    let done = world.run(order).await;
+    assert!(
+        done.report.problem.unwrap().contains("`acme/greet@v1` is not in sluice.lock: `sluice lock` adds")
+    );
+}
+
+#[tokio::test]
+async fn pre_steps_of_downloaded_actions_come_first() {
+    if !has_node() {
+        return;
+    }
+    let world = World::host().await;
+    let script = |stage: &str| {
+        format!(
+            "const fs = require('fs'); console.log('{stage}', process.env.INPUT_WHO, process.env.STATE_seen || '-', process.env.GITHUB_ACTION_REPOSITORY);\n\
+             fs.appendFileSync(process.env.GITHUB_STATE, 'seen=' + (process.env.STATE_seen || '') + '{stage}+\\n');"
+        )
+    };
+    let (pre, main, post) = (script("pre"), script("main"), script("post"));
+    let action = "inputs: { who: {} }\nruns: { using: node20, pre: pre.js, main: main.js, post: post.js }";
+    let never = "runs: { using: node20, pre: pre.js, pre-if: failure(), main: main.js }";
+    let both = "runs: { using: composite, steps: [{ uses: acme/node@v1, with: { who: nested } }] }";
+    let files = [
+        ("action.yml", action),
+        ("pre.js", pre.as_str()),
+        ("main.js", &main),
+        ("post.js", &post),
+        ("n/action.yml", never),
+        ("n/main.js", "console.log('no pre')"),
+        ("both/action.yml", both),
+    ];
+    mirror(&world, "acme/node", &files);
+    let steps = vec![
+        run("echo first"),
+        uses("acme/node@v1", &[("who", "Ada")]),
+        uses("acme/node@v1", &[("who", "left out")]).when("false"),
+        uses("acme/node/n@v1", &[]),
+        uses("acme/node/both@v1", &[]),
+    ];
+    let done = world.run(github(steps)).await;
+    done.succeeded();
+    let seen: Vec<String> = done
+        .events
+        .iter()
+        .filter_map(|event| match event {
+            sluice_wire::JobEvent::Output { stream: sluice_wire::Stream::Stdout, text, .. } => {
+                Some(text.trim().to_owned())
+            }
+            _ => None,
+        })
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            "pre Ada - acme/node",
+            "pre left out - acme/node",
+            "pre nested - acme/node",
+            "first",
+            "main Ada pre+ acme/node",
+            "no pre",
+            "main nested pre+ acme/node",
+            "post nested pre+main+ acme/node",
+            "post left out pre+ acme/node",
+            "post Ada pre+main+ acme/node",
+        ],
+        "{}",
+        done.all()
+    );
+    assert_eq!(names(&done)[..2], ["Pre Run acme/node@v1", "Pre Run acme/node@v1"]);
+}
+
+const DOCKERFILE: &str = "FROM sluice-test/tiny:runner\nCOPY main.sh post.sh /\nRUN chmod 755 /post.sh\nENTRYPOINT [\"/bin/sh\", \"/main.sh\"]\n";
+const SCRIPT: &str = r#"
+echo "$# $1 $2 [$INPUT_WHO] [$OF_ACTION] $PWD $HOME $GITHUB_WORKSPACE [$FROM_IMAGE] [$STATE_who]"
+cat hello.txt
+echo "greeting=from docker" >> "$GITHUB_OUTPUT"
+echo "who=$INPUT_WHO" >> "$GITHUB_STATE"
+echo made > made.txt
+echo home > "$HOME/h"
+test -f "$GITHUB_EVENT_PATH" && echo "::warning::event is there"
+exit "${INPUT_CODE:-0}"
+"#;
+
+#[tokio::test]
+async fn a_docker_action_is_built_and_sees_the_workspace() {
+    let Some(world) = World::docker().await else { return };
+    let action = r#"
+inputs: { who: { default: nobody }, code: {} }
+runs:
+  using: docker
+  image: build/Dockerfile
+  args: ["--who=${{ inputs.who }}", "two words"]
+  env: { OF_ACTION: "of ${{ inputs.who }}", FROM_IMAGE: no }
+  post-entrypoint: /post.sh
+  post-if: success()
+"#;
+    let files = [
+        ("d/action.yml", action),
+        ("d/build/Dockerfile", DOCKERFILE),
+        ("d/build/main.sh", SCRIPT),
+        ("d/build/post.sh", "#!/bin/sh\necho \"post $# [$STATE_who] $(cat made.txt)\"\n"),
+        ("hello.txt", "hello\n"),
+        (
+            "bare/Dockerfile",
+            "FROM sluice-test/tiny:runner\nENTRYPOINT [\"/bin/bash\", \"-c\", \"echo bare\"]\n",
+        ),
+    ];
+    let steps = vec![
+        uses("./d", &[("who", "Ada")]).id("d"),
+        run("echo '${{ steps.d.outputs.greeting }}'; cat made.txt"),
+        uses("./bare", &[]),
+        uses(
+            "docker://sluice-test/tiny:runner",
+            &[("entrypoint", "/bin/bash"), ("args", "-c \"echo image $INPUT_ARGS\"")],
+        ),
+        uses("./d", &[("code", "3")]).goes_on(),
+    ];
+    let mut order = job_in(&world, &files, steps);
+    // On the host, and in a container of its own below.
+    steps_of(&mut order).executor =
+        sluice_plan::Executor::Labels { labels: vec![template("self-hosted")], group: None, container: None };
+    let mut inside = order.clone();
+    let container = sluice_plan::Container::of_image(template(TINY));
+    steps_of(&mut inside).executor = sluice_plan::Executor::Labels {
+        labels: vec![template("x")],
+        group: None,
+        container: Some(container),
+    };
+    for order in [order, inside] {
+        let done = world.run(order).await;
+        done.succeeded();
+        let lines = wrote(&done);
+        assert_eq!(
+            lines[..7],
+            [
+                "2 --who=Ada two words [Ada] [of Ada] /github/workspace /github/home /github/workspace [no] []",
+                "hello",
+                "##[warning]event is there",
+                "from docker",
+                "made",
+                "bare",
+                "image -c \"echo image $INPUT_ARGS\""
+            ],
+            "{}",
+            done.all()
+        );
+        let outcomes = done.outcomes();
+        assert_eq!((outcomes[5].1, outcomes[5].2), (Failure, Success), "{}", done.all());
+        assert_eq!(lines[lines.len() - 2..], ["post 2 [nobody] made", "post 2 [Ada] made"], "{}", done.all());
+        // Nothing is left of the containers.
+        let engine = sluice_docker::Engine::connect().await.unwrap();
+        let owner = std::fs::read_to_string(world.data().join("runner/owner")).unwrap();
+        let left = engine.list_containers(&sluice_docker::Labels::of_owner(owner.trim())).await.unwrap();
+        assert!(left.is_empty(), "{left:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_docker_action_is_stopped_by_its_timeout() {
+    let Some(world) = World::docker().await else { return };
+    let mut slow = uses(
+        "docker://sluice-test/tiny:runner",
+        &[("entrypoint", "/bin/bash"), ("args", "-c \"echo on; sleep 600\"")],
+    );
+    slow.timeout_minutes = Some(sluice_plan::Late::Known(0.02));
+    let mut order = github(vec![slow]);
+    steps_of(&mut order).executor =
+        sluice_plan::Executor::Labels { labels: vec![template("self-hosted")], group: None, container: None };
+    let done = world.run(order).await;
+    assert_eq!(done.report.conclusion, Failure);
+    assert_eq!(wrote(&done), ["on"]);
+    assert!(done.all().contains("timed out"), "{}", done.all());
+}
+
+#[tokio::test]
+async fn a_docker_action_without_an_engine_fails_its_step() {
+    let world = World::host().await;
+    let done = world.run(github(vec![uses("docker://alpine:3", &[]).goes_on(), run("echo on")])).await;
+    done.succeeded();
+    assert_eq!(done.outcomes()[0].1, Failure);
+    assert!(
+        done.all().contains("a Docker action needs a container engine, and none is used here"),
+        "{}",
+        done.all()
+    );
 }

@@ -1,9 +1,13 @@
-use sluice_plan::{Action, Background, Dialect, Executor, Plan, Step};
+use sluice_plan::{Action, ActionLock, Background, Dialect, Executor, Plan, Step};
 use sluice_runner::unsupported;
 
 use crate::world::{job, run, run_with, step, template, uses};
 
 fn refused(executor: Executor, steps: Vec<Step>) -> Vec<String> {
+    refused_with(executor, steps, None)
+}
+
+fn refused_with(executor: Executor, steps: Vec<Step>, lock: Option<ActionLock>) -> Vec<String> {
     let plan = Plan {
         dialect: Dialect::Github,
         file: "ci.yml".to_owned(),
@@ -13,6 +17,7 @@ fn refused(executor: Executor, steps: Vec<Step>) -> Vec<String> {
         defaults: Default::default(),
         concurrency: None,
         permissions: None,
+        lock,
         jobs: vec![job(executor, steps)],
     };
     unsupported(&plan).iter().map(ToString::to_string).collect()
@@ -27,7 +32,7 @@ fn what_cannot_be_done_is_named_with_its_place() {
     let mut background = run("x");
     background.background = Background::Joined;
     for (steps, part) in [
-        (vec![uses("actions/setup-node@v4", &[])], "the action `actions/setup-node@v4` is not supported yet"),
+        (vec![uses("actions/setup-node@..", &[])], "`actions/setup-node@..` is no repository at a ref"),
         (vec![uses("actions/checkout@v4", &[("ssh-key", "x")])], "the input `ssh-key`"),
         (vec![background], "`background: true`"),
         (vec![step(Action::WaitAll)], "`wait`"),
@@ -46,6 +51,27 @@ fn what_cannot_be_done_is_named_with_its_place() {
     let fine = vec![
         run("x"),
         uses("actions/checkout@v4", &[("fetch-depth", "0"), ("submodules", "recursive"), ("lfs", "false")]),
+        uses("./own", &[]),
+        uses("acme/greet/sub@v1", &[]),
+        uses("docker://alpine:3", &[]),
     ];
     assert_eq!(refused(labels("ubuntu-latest"), fine), [""; 0]);
+}
+
+#[test]
+fn a_lock_has_to_know_every_action_that_is_not_pinned() {
+    let lock = ActionLock::parse("acme/greet@v1 0123456789012345678901234567890123456789").unwrap();
+    let steps = vec![
+        uses("Acme/greet/sub@v1", &[]),
+        uses("acme/greet@0123456789012345678901234567890123456789", &[]),
+        uses("acme/greet@v2", &[]),
+        uses("actions/cache@v4", &[("path", "x"), ("key", "x")]),
+    ];
+    let found = refused_with(labels("ubuntu-latest"), steps, Some(lock));
+    assert_eq!(
+        found,
+        [
+            "ci.yml:3:7: error[runner/not-locked]: `acme/greet@v2` is not in sluice.lock, so that no commit of it may run"
+        ]
+    );
 }

@@ -10,7 +10,9 @@ use sluice_plan::{
     Action, ActionReference, Background, Defaults, Dialect, EnvEntry, Executor, Expression, Job,
     JobCondition, Late, Named, RunScript, Step, StepCondition, StepsJob, Template, UsesAction, Value, Work,
 };
-use sluice_runner::{CancelGrace, ExecutorChoice, ExecutorKind, ImageMap, Runner, RunnerConfig};
+use sluice_runner::{
+    ActionSource, CancelGrace, ExecutorChoice, ExecutorKind, ImageMap, Runner, RunnerConfig,
+};
 use sluice_source::Location;
 use sluice_wire::{JobEvent, JobOrder, JobReport, Secret, SourceTree, Stream};
 use tokio::sync::mpsc;
@@ -62,6 +64,7 @@ impl World {
         let mut config = RunnerConfig::new(folder.path().join("data"));
         config.executor = executor;
         config.images = ImageMap::from_iter([("ubuntu-latest".to_owned(), TINY.to_owned())]);
+        config.actions = ActionSource::Mirror(folder.path().join("mirror"));
         config.cancel_grace = CancelGrace {
             after_interrupt: std::time::Duration::from_millis(100),
             after_terminate: std::time::Duration::from_millis(100),
@@ -333,6 +336,7 @@ pub fn order(dialect: Dialect, job: Job) -> JobOrder {
         registry: None,
         server: None,
         allow_host_docker: false,
+        lock: None,
     }
 }
 

@@ -20,6 +20,8 @@ pub(super) async fn run(
     if prepared.depth >= DEPTH_LIMIT {
         return Err(format!("Composite action depth exceeded max depth {DEPTH_LIMIT}"));
     }
+    // Those that a downloaded action names are here already; those that the workspace's own names are not.
+    steps.remote.download_all(prepared.index, nested, prepared.depth + 1).await?;
     let mut inner = enter(scope, prepared, action, inputs);
     steps.run_all(&mut inner, nested).await;
     inner.contexts.set_env(&inner.env);
@@ -39,7 +41,12 @@ pub(super) async fn run(
     Ok(Finished::of(outcome, Effects { outputs, env, paths, posts }))
 }
 
-fn enter(scope: &Scope, prepared: &Prepared<'_>, action: &Loaded, inputs: &Inputs) -> Scope {
+pub(in super::super) fn enter(
+    scope: &Scope,
+    prepared: &Prepared<'_>,
+    action: &Loaded,
+    inputs: &Inputs,
+) -> Scope {
     let mut contexts = prepared.contexts.of_action(inputs);
     contexts.put("github", "action_path", action.folder.as_str().into());
     let caller = Caller {

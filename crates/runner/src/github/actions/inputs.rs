@@ -2,6 +2,7 @@ use sluice_dialect_github::ActionManifest;
 use sluice_plan::{ActionReference, UsesAction};
 
 use super::super::steps::{Prepared, Steps};
+use super::Loaded;
 
 /// Inputs by name, in small letters.
 pub(in super::super) type Inputs = Vec<(String, String)>;
@@ -15,12 +16,13 @@ pub(super) fn given(prepared: &Prepared<'_>, uses: &UsesAction) -> Result<Inputs
 }
 
 /// What the step gives, and the manifest's defaults for the rest. What GitHub warns of is warned of.
-pub(super) async fn of_action(
+pub(in super::super) async fn of_action(
     steps: &Steps<'_>,
     prepared: &Prepared<'_>,
     uses: &UsesAction,
-    manifest: &ActionManifest,
+    action: &Loaded,
 ) -> Result<Inputs, String> {
+    let manifest = &action.manifest;
     let mut inputs = given(prepared, uses)?;
     for warning in warnings(uses, manifest, &inputs) {
         steps.warn(prepared.index, &warning).await;

@@ -3,13 +3,13 @@ use std::sync::Arc;
 use sluice_dialect_github::{ActionManifest, ActionRuns, DockerImage, DockerRuns, read_action};
 use sluice_plan::ActionReference;
 
-use super::super::steps::{Prepared, Steps};
+use super::super::steps::Steps;
 
 /// A manifest is a page of text; a larger one is no manifest.
 const MANIFEST_LIMIT_BYTES: u64 = 1 << 20;
 /// Where an action says what it is, in the order in which GitHub looks.
 pub(in super::super) const MANIFESTS: [&str; 2] = ["action.yml", "action.yaml"];
-const DOCKERFILES: [&str; 2] = ["Dockerfile", "dockerfile"];
+pub(in super::super) const DOCKERFILES: [&str; 2] = ["Dockerfile", "dockerfile"];
 
 /// An action, ready to run.
 pub(in super::super) struct Loaded {
@@ -19,11 +19,7 @@ pub(in super::super) struct Loaded {
 }
 
 /// Finds an action that is not built in.
-pub(super) async fn load(
-    steps: &Steps<'_>,
-    _prepared: &Prepared<'_>,
-    action: &ActionReference,
-) -> Result<Arc<Loaded>, String> {
+pub(super) async fn load(steps: &Steps<'_>, action: &ActionReference) -> Result<Arc<Loaded>, String> {
     match action {
         ActionReference::Local { path } => local(steps, path).await.map(Arc::new),
         ActionReference::Docker { image } => {
@@ -31,7 +27,7 @@ pub(super) async fn load(
             Ok(Arc::new(Loaded { manifest: of_image(image), folder: String::new() }))
         }
         ActionReference::Repository { .. } => {
-            Err(format!("`{action}` is an action of another repository, which is not built yet"))
+            steps.remote.get(action).ok_or_else(|| format!("`{action}` was not downloaded"))
         }
     }
 }

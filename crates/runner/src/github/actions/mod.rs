@@ -2,9 +2,12 @@
 
 mod built_in;
 mod composite;
+mod docker;
 mod inputs;
 mod loaded;
 mod node;
+mod stage;
+mod words;
 
 use sluice_dialect_github::ActionRuns;
 use sluice_model::Conclusion;
@@ -12,8 +15,12 @@ use sluice_plan::{Action, ActionReference, Step, UsesAction};
 
 pub(super) use built_in::save_cache;
 pub use built_in::{BUILT_IN, is_built_in, name_of};
-pub(super) use loaded::Loaded;
+pub(super) use composite::enter;
+pub(super) use docker::DockerStage;
+pub(super) use inputs::of_action as inputs_of;
+pub(super) use loaded::{DOCKERFILES, Loaded, MANIFESTS, of_image, parse as parse_manifest};
 pub(super) use node::NodeStage;
+pub(super) use stage::Stage;
 
 use super::posts::{Post, PostWork};
 use super::scope::{Effects, Finished, Scope};
@@ -51,20 +58,29 @@ pub(super) async fn act(
         let effects = Effects { outputs: done.outputs, posts, ..Default::default() };
         return Ok(Finished::of(Conclusion::Success, effects));
     }
-    let loaded = loaded::load(steps, prepared, &uses.action).await?;
+    let loaded = loaded::load(steps, &uses.action).await?;
     if let ActionReference::Local { path } = &uses.action
         && loaded.manifest.has_pre()
     {
         let warning = format!("`pre` execution is not supported for local action from '{path}'");
         steps.warn(prepared.index, &warning).await;
     }
-    let inputs = inputs::of_action(steps, prepared, uses, &loaded.manifest).await?;
+    let inputs = inputs::of_action(steps, prepared, uses, &loaded).await?;
     steps.job.log.say(prepared.index, inputs::header(prepared, uses, &inputs)).await;
-    match &loaded.manifest.runs {
-        ActionRuns::Composite(nested) => {
-            composite::run(steps, scope, prepared, &loaded, nested, &inputs).await
-        }
-        ActionRuns::Node(node) => node::run(steps, prepared, &loaded, node, inputs).await,
-        ActionRuns::Docker(_) => Err(format!("`{}` is a Docker action, which is not built yet", uses.action)),
+    if let ActionRuns::Composite(nested) = &loaded.manifest.runs {
+        return composite::run(steps, scope, prepared, &loaded, nested, &inputs).await;
     }
+    let stage = Stage::of(prepared, &loaded, inputs)?;
+    let Some(stage) = stage else { return Err(format!("`{}` has nothing to start", uses.action)) };
+    // It is left however the action ends.
+    let post = stage.post(steps, prepared, &loaded);
+    let mut finished = match stage.run(steps, prepared).await {
+        Ok(finished) => finished,
+        Err(problem) => {
+            steps.fail(prepared.index, &problem).await;
+            Finished::failed()
+        }
+    };
+    finished.effects.posts.extend(post);
+    Ok(finished)
 }

@@ -1,0 +1,75 @@
+use futures_util::StreamExt;
+use sluice_docker::{Attached, AttachedOutput, ContainerSpec, Engine, Mount};
+
+use super::docker::{fetch_image, labels, mapped_image};
+use super::{ContainerWish, Making, Place, PlaceError};
+use crate::exec::Running;
+use crate::session::ProcessEvent;
+
+/// The image of a Docker action, as the image map has it, pulled when it is not on this machine.
+pub async fn action_image(
+    making: &Making<'_>,
+    engine: &Engine,
+    wish: &ContainerWish,
+) -> Result<String, PlaceError> {
+    let image = mapped_image(making, wish).await;
+    fetch_image(making, engine, &image, wish).await?;
+    Ok(image)
+}
+
+/// A Docker action's container while it runs.
+pub struct ActionContainer {
+    engine: Engine,
+    id: String,
+    attached: Attached,
+}
+
+impl ActionContainer {
+    /// Starts a container in the job's network, which is swept with the job should nobody remove it.
+    pub async fn start(making: &Making<'_>, place: &Place, mut spec: ContainerSpec) -> Result<Self, String> {
+        let engine = making.engine.ok_or("there is no container engine")?.clone();
+        spec.labels = labels(making);
+        spec.network = place.network().map(str::to_owned);
+        spec.no_log = true;
+        if let (true, Some(socket)) = (place.has_engine, engine.socket()) {
+            let (source, target) = (socket.to_owned(), "/var/run/docker.sock".to_owned());
+            spec.mounts.push(Mount::Bind { source, target, read_only: false });
+        }
+        let id = engine.create_container(&spec).await.map_err(|error| error.to_string())?;
+        // Attached first, so that nothing of what it writes is missed.
+        let started = match engine.attach(&id).await {
+            Ok(attached) => engine.start_container(&id).await.map(|()| attached),
+            Err(error) => Err(error),
+        };
+        match started {
+            Ok(attached) => Ok(Self { engine, id, attached }),
+            Err(error) => {
+                let _ = engine.remove_container(&id).await;
+                Err(error.to_string())
+            }
+        }
+    }
+
+    pub async fn close(self) {
+        let _ = self.engine.remove_container(&self.id).await;
+    }
+}
+
+impl Running for ActionContainer {
+    async fn next(&mut self) -> Option<ProcessEvent> {
+        match self.attached.output.next().await {
+            Some(Ok(AttachedOutput::Stdout(bytes))) => Some(ProcessEvent::Output { stderr: false, bytes }),
+            Some(Ok(AttachedOutput::Stderr(bytes))) => Some(ProcessEvent::Output { stderr: true, bytes }),
+            Some(Err(_)) | None => {
+                let exited = self.engine.wait_container(&self.id).await.ok()?;
+                let code = i32::try_from(exited.code).unwrap_or(-1);
+                Some(ProcessEvent::Exited { code, signal: 0, collected: Vec::new() })
+            }
+        }
+    }
+
+    async fn signal(&mut self, signal: i32) {
+        // One that has ended already needs none.
+        let _ = self.engine.kill_container(&self.id, &signal.to_string()).await;
+    }
+}
