@@ -10,6 +10,7 @@ use crate::{Algorithm, UploadId};
 ///
 /// ```text
 /// sha256/ab/ab12…       a blob: complete, flushed, never written again
+/// quarantine/sha256-…   what was a blob, and rotted
 /// uploads/<id>-<scope>  an upload that may still grow
 /// uploads/new-<id>      a blob that is being written in one go; left only by a crash
 /// ```
@@ -42,6 +43,10 @@ impl Layout {
     pub fn blob(&self, digest: &Digest) -> PathBuf {
         let hex = digest.hex();
         self.root.join(digest.algorithm()).join(&hex[..2]).join(hex)
+    }
+
+    pub fn quarantined(&self, digest: &Digest) -> PathBuf {
+        self.root.join("quarantine").join(format!("{}-{}", digest.algorithm(), digest.hex()))
     }
 
     pub fn unnamed(&self) -> PathBuf {

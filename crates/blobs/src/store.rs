@@ -218,7 +218,8 @@ impl Blobs {
             for entry in entries(&shared.layout.uploads())? {
                 let path = entry.path();
                 let age = entry.metadata().and_then(|meta| meta.modified()).map(|at| at.elapsed());
-                if matches!(age, Ok(Ok(age)) if age >= idle) && remove(&path)? {
+                let is_idle = matches!(age, Ok(Ok(age)) if age >= idle);
+                if is_idle && shared.uploads.close_idle(&path) && remove(&path)? {
                     removed += 1;
                 }
             }
@@ -231,6 +232,29 @@ impl Blobs {
     pub async fn delete(&self, digest: &Digest) -> Result<bool, BlobError> {
         let path = self.path(digest);
         self.blocking(move |_| remove(&path)).await
+    }
+
+    /// Sets a blob aside, where nobody finds it, and a person may look at it. False where it has gone or changed since
+    /// it was listed.
+    pub async fn quarantine(&self, listed: &BlobEntry) -> Result<bool, BlobError> {
+        let listed = listed.clone();
+        self.blocking(move |shared| {
+            let BlobEntry { digest, size_bytes, modified } = listed;
+            let (path, place) = (shared.layout.blob(&digest), shared.layout.quarantined(&digest));
+            let is_same = match fs::metadata(&path).and_then(|meta| Ok((meta.len(), meta.modified()?))) {
+                Ok(now) => now == (size_bytes, modified),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+                Err(error) => return Err(BlobError::at(&path, error)),
+            };
+            if is_same {
+                let folder = place.parent().unwrap_or(shared.layout.root());
+                fs::create_dir_all(folder).map_err(|error| BlobError::at(folder, error))?;
+                fs::rename(&path, &place).map_err(|error| BlobError::at(&path, error))?;
+                sync_folder(folder).map_err(|error| BlobError::at(folder, error))?;
+            }
+            Ok(is_same)
+        })
+        .await
     }
 
     /// Every blob, in no particular order. Files that are no blobs are passed over.

@@ -163,6 +163,18 @@ impl OpenUploads {
         uploads.entry(id).or_default().clone()
     }
 
+    /// Closes an upload's file before its removal. False while a request has it.
+    pub fn close_idle(&self, path: &Path) -> bool {
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let Some(id) = name.get(..36).and_then(|id| id.parse::<UploadId>().ok()) else { return true };
+        let mut uploads = self.lock();
+        let is_free = uploads.get(&id).is_none_or(|slot| Arc::strong_count(slot) == 1);
+        if is_free {
+            uploads.remove(&id);
+        }
+        is_free
+    }
+
     pub fn forget(&self, id: UploadId) {
         self.lock().remove(&id);
     }

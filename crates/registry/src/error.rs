@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use sluice_blobs::BlobError;
 use sluice_model::Digest;
 
-use crate::{EventError, ImageRepository, ManifestError, Reference, Tag};
+use crate::{EventError, ImageRepository, ManifestError, OverQuota, Reference, Tag};
 
 /// Why the registry could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +35,8 @@ pub enum RegistryError {
     NoSuchPlatform { repository: ImageRepository, reference: Reference, wanted: String, present: String },
     #[error("the configuration {digest} cannot be read: {reason}")]
     ConfigInvalid { digest: Digest, reason: String },
+    #[error(transparent)]
+    OverQuota(#[from] OverQuota),
     #[error(transparent)]
     Event(#[from] EventError),
     #[error(transparent)]

@@ -48,7 +48,11 @@ impl Registry {
             let Some(digest) = digest else { return Ok(None) };
             let Some(record) = shelf.manifest(&name, &digest)? else { return Ok(None) };
             let path = store.path(&digest);
-            let bytes = std::fs::read(&path).map_err(|error| RegistryError::at(&path, error))?;
+            let bytes = match std::fs::read(&path) {
+                // Removed since its record was read.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+                other => other.map_err(|error| RegistryError::at(&path, error))?,
+            };
             let (media_type, pushes) = (record.media_type, record.pushes);
             Ok(Some(StoredManifest { digest, media_type, bytes: bytes.into(), pushes }))
         });

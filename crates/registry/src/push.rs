@@ -27,12 +27,20 @@ impl Registry {
         let (digest, tag) = name(&bytes, reference)?;
         let pushed = describe(repository, &manifest, media_type, &bytes, digest, tag, by);
 
-        let _held = self.hold_blobs().await;
-        let _changing = self.lock(repository).write().await;
+        let holding = self.sweeping.hold().await;
+        let mut changes = self.lock(repository).write().await;
+        *changes += 1;
+        holding.note(&pushed.digest);
         self.require_movable(&pushed).await?;
         self.require_contents(repository, &manifest).await?;
-        self.blobs.put(bytes.clone(), Some(&pushed.digest)).await?;
-        self.record(&manifest, bytes.len() as u64, &pushed).await?;
+        let size_bytes = bytes.len() as u64;
+        if let Some(room) = self.room(repository).await? {
+            room.admit(size_bytes)?;
+        }
+        self.blobs.put(bytes, Some(&pushed.digest)).await?;
+        if self.record(&manifest, size_bytes, &pushed).await? {
+            self.grew(repository, size_bytes);
+        }
         self.events.pushed(&pushed).await?;
         Ok(pushed)
     }
@@ -65,15 +73,16 @@ impl Registry {
     }
 
     /// The referrer first and the tag last: a tag never points to what is not there, and a referrer without its
-    /// manifest is passed over.
+    /// manifest is passed over. True where the manifest is new here.
     async fn record(
         &self,
         manifest: &Manifest,
         size_bytes: u64,
         pushed: &Pushed,
-    ) -> Result<(), RegistryError> {
-        let needed = manifest.blobs().filter(|blob| is_needed(blob)).chain(manifest.manifests());
-        let names: Vec<Digest> = needed.map(|descriptor| descriptor.digest.clone()).collect();
+    ) -> Result<bool, RegistryError> {
+        // Layers that need not be here are named too: where they are, they are not garbage.
+        let named = manifest.blobs().chain(manifest.manifests());
+        let names: Vec<Digest> = named.map(|descriptor| descriptor.digest.clone()).collect();
         let annotations = manifest.annotations().clone();
         let artifact_type = manifest.artifact_type().map(str::to_owned);
         let pushed = pushed.clone();
@@ -87,20 +96,19 @@ impl Registry {
                 };
                 shelf.write_referrer(repository, subject, &referrer)?;
             }
-            let mut pushes =
-                shelf.manifest(repository, digest)?.map_or_else(Vec::new, |record| record.pushes);
+            let before = shelf.manifest(repository, digest)?;
+            let is_new = before.is_none();
+            let mut pushes = before.map_or_else(Vec::new, |record| record.pushes);
             pushes.push(Push { by: by.clone(), at: *at, tag: pushed.tag.clone() });
             pushes.drain(..pushes.len().saturating_sub(PUSHES_KEPT));
             let (media_type, subject) = (media_type.clone(), pushed.subject.clone());
             let record = ManifestRecord { media_type, size_bytes, subject, names, pushes };
             shelf.write_manifest(repository, digest, &record)?;
-            match &pushed.tag {
-                Some(tag) => {
-                    let record = TagRecord { digest: digest.clone(), by: by.clone(), at: *at };
-                    shelf.write_tag(repository, tag, &record)
-                }
-                None => Ok(()),
+            if let Some(tag) = &pushed.tag {
+                let record = TagRecord { digest: digest.clone(), by: by.clone(), at: *at };
+                shelf.write_tag(repository, tag, &record)?;
             }
+            Ok(is_new)
         })
         .await
     }

@@ -3,16 +3,18 @@ use std::hash::{Hash, Hasher};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use sluice_blobs::{BlobFile, Blobs, Stored, UploadId};
 use sluice_model::{Digest, Timestamp};
 use tokio::sync::RwLock;
 
-use crate::shelf::Shelf;
+use crate::quota::Usage;
+use crate::shelf::{Shelf, timestamp};
+use crate::sweep::{Holding, Sweeping};
 use crate::tokens::Tokens;
 use crate::{
-    Access, Challenge, Descriptor, Events, ImageRepository, Reference, RegistryError, Tag, TagPattern,
+    Access, Challenge, Descriptor, Events, ImageRepository, Quotas, Reference, RegistryError, Tag, TagPattern,
 };
 
 /// How a registry is set up.
@@ -25,6 +27,7 @@ pub struct Options {
     pub blob_limit_bytes: u64,
     /// Tags that can be set once, and neither moved nor taken away. None by default.
     pub immutable_tags: Vec<TagPattern>,
+    pub quotas: Quotas,
 }
 
 impl Options {
@@ -35,12 +38,11 @@ impl Options {
             challenge: Challenge::default(),
             blob_limit_bytes: 64 * 1024 * 1024 * 1024,
             immutable_tags: Vec::new(),
+            quotas: Quotas::default(),
         }
     }
 }
 
-/// An upload that nobody went on with for so long is thrown away.
-const UPLOAD_IDLE: Duration = Duration::from_secs(7 * 24 * 3600);
 const LOCKS: usize = 64;
 
 /// Repositories of images in one folder. Served by `router`, and read by the rest of the server in the same process.
@@ -51,10 +53,12 @@ pub struct Registry {
     pub(crate) events: Arc<dyn Events>,
     pub(crate) tokens: Tokens,
     immutable_tags: Vec<TagPattern>,
-    /// One for several repositories: who changes which manifests and blobs a repository has holds its lock.
-    locks: [RwLock<()>; LOCKS],
-    /// Held shared while a blob gets its first holder, and alone while unheld blobs are removed.
-    sweeping: RwLock<()>,
+    pub(crate) quotas: Quotas,
+    pub(crate) usage: Usage,
+    /// One for several repositories: who changes which tags and manifests a repository has holds its lock, and counts
+    /// the change in it.
+    locks: [RwLock<u64>; LOCKS],
+    pub(crate) sweeping: Sweeping,
 }
 
 type Result<T> = std::result::Result<T, RegistryError>;
@@ -63,9 +67,8 @@ impl Registry {
     /// Opens or makes the registry's folder. Only one process may have it open.
     pub async fn open(root: impl Into<PathBuf>, options: Options) -> Result<Arc<Self>> {
         let root = root.into();
-        let Options { access, events, challenge, blob_limit_bytes, immutable_tags } = options;
+        let Options { access, events, challenge, blob_limit_bytes, immutable_tags, quotas } = options;
         let blobs = Blobs::open_with_limit(root.join("blobs"), blob_limit_bytes).await?;
-        blobs.sweep_uploads(UPLOAD_IDLE).await?;
         let folder = root.join("repositories");
         let shelf = tokio::task::spawn_blocking(move || Shelf::open(folder)).await;
         let shelf = shelf.map_err(|join| RegistryError::at(&root, io::Error::other(join)))??;
@@ -76,14 +79,21 @@ impl Registry {
             events,
             tokens: Tokens::new(challenge),
             immutable_tags,
-            locks: [const { RwLock::const_new(()) }; LOCKS],
-            sweeping: RwLock::const_new(()),
+            quotas,
+            usage: Usage::default(),
+            locks: [const { RwLock::const_new(0) }; LOCKS],
+            sweeping: Sweeping::default(),
         }))
     }
 
     /// Every repository that holds a manifest, in lexical order.
     pub async fn repositories(&self) -> Result<Vec<ImageRepository>> {
         self.shelf(Shelf::repositories).await
+    }
+
+    /// Every repository that holds anything, if only a blob, in lexical order.
+    pub async fn known_repositories(&self) -> Result<Vec<ImageRepository>> {
+        self.shelf(Shelf::known).await
     }
 
     /// A repository's tags in lexical order.
@@ -106,13 +116,17 @@ impl Registry {
 
     /// Opens a blob that the repository has.
     pub async fn blob(&self, repository: &ImageRepository, digest: &Digest) -> Result<BlobFile> {
-        let (name, wanted) = (repository.clone(), digest.clone());
         let unknown =
             || RegistryError::BlobUnknown { repository: repository.clone(), digest: digest.clone() };
-        if !self.shelf(move |shelf| shelf.has_blob(&name, &wanted)).await? {
+        if !self.has_blob(repository, digest).await? {
             return Err(unknown());
         }
         self.blobs.get(digest).await?.ok_or_else(unknown)
+    }
+
+    pub(crate) async fn has_blob(&self, repository: &ImageRepository, digest: &Digest) -> Result<bool> {
+        let (name, wanted) = (repository.clone(), digest.clone());
+        self.shelf(move |shelf| shelf.has_blob(&name, &wanted)).await
     }
 
     // Uploads
@@ -123,9 +137,9 @@ impl Registry {
         id: UploadId,
         digest: &Digest,
     ) -> Result<Stored> {
-        let _held = self.sweeping.read().await;
+        let holding = self.sweeping.hold().await;
         let stored = self.blobs.finish_upload(id, repository.as_str(), digest).await?;
-        self.link(repository, digest).await?;
+        self.link(&holding, repository, &stored).await?;
         Ok(stored)
     }
 
@@ -158,24 +172,48 @@ impl Registry {
         from: &ImageRepository,
         digest: &Digest,
     ) -> Result<bool> {
-        let _held = self.sweeping.read().await;
+        let holding = self.sweeping.hold().await;
         match self.blob(from, digest).await {
-            Ok(_) => self.link(repository, digest).await.map(|()| true),
+            Ok(file) => {
+                let stored = Stored { digest: digest.clone(), size_bytes: file.size_bytes() };
+                self.link(&holding, repository, &stored).await.map(|()| true)
+            }
             Err(RegistryError::BlobUnknown { .. }) => Ok(false),
             Err(error) => Err(error),
         }
     }
 
-    async fn link(&self, repository: &ImageRepository, digest: &Digest) -> Result<()> {
+    async fn link(&self, holding: &Holding<'_>, repository: &ImageRepository, blob: &Stored) -> Result<()> {
+        holding.note(&blob.digest);
+        let (name, digest) = (repository.clone(), blob.digest.clone());
+        let linking = self.shelf(move |shelf| shelf.link_blob(&name, &digest));
+        if self.quotas.of(repository).is_none() {
+            return linking.await;
+        }
+        let _changing = self.lock(repository).write().await;
+        if self.has_blob(repository, &blob.digest).await? {
+            return linking.await;
+        }
+        if let Some(room) = self.room(repository).await? {
+            room.admit(blob.size_bytes)?;
+        }
+        linking.await?;
+        self.grew(repository, blob.size_bytes);
+        Ok(())
+    }
+
+    /// A client asks whether a blob is there, and will not send it again: it stays for now.
+    pub(crate) async fn want_blob(&self, repository: &ImageRepository, digest: &Digest) -> Result<()> {
         let (name, digest) = (repository.clone(), digest.clone());
-        self.shelf(move |shelf| shelf.link_blob(&name, &digest)).await
+        self.shelf(move |shelf| shelf.want_blob(&name, &digest)).await
     }
 
     // Removal
 
     /// Takes a tag away. The manifest stays.
     pub async fn delete_tag(&self, repository: &ImageRepository, tag: &Tag) -> Result<()> {
-        let _changing = self.lock(repository).write().await;
+        let mut changes = self.lock(repository).write().await;
+        *changes += 1;
         if self.is_immutable(tag) && self.tagged(repository, tag).await?.is_some() {
             return Err(RegistryError::TagImmutable { repository: repository.clone(), tag: tag.clone() });
         }
@@ -191,7 +229,9 @@ impl Registry {
     /// # Errors
     /// `InUse` while an index of the same repository names it, `TagImmutable` while such a tag points to it.
     pub async fn delete_manifest(&self, repository: &ImageRepository, digest: &Digest) -> Result<()> {
-        let _changing = self.lock(repository).write().await;
+        let mut changes = self.lock(repository).write().await;
+        *changes += 1;
+        self.usage.forget(repository);
         let (name, gone) = (repository.clone(), digest.clone());
         let immutable = self.immutable_tags.clone();
         self.shelf(move |shelf| {
@@ -227,6 +267,7 @@ impl Registry {
     /// `InUse` while a manifest of the same repository names it.
     pub async fn delete_blob(&self, repository: &ImageRepository, digest: &Digest) -> Result<()> {
         let _changing = self.lock(repository).write().await;
+        self.usage.forget(repository);
         let (name, gone) = (repository.clone(), digest.clone());
         self.shelf(move |shelf| {
             if !shelf.has_blob(&name, &gone)? {
@@ -236,23 +277,6 @@ impl Registry {
             shelf.unlink_blob(&name, &gone).map(drop)
         })
         .await
-    }
-
-    /// Removes the bytes of blobs that no repository has and that are older than `min_age`, and gives their number
-    /// and size. Pushes go on meanwhile, but for the moment of the removal itself.
-    pub async fn sweep(&self, min_age: Duration) -> Result<Swept> {
-        let mut swept = Swept::default();
-        let _alone = self.sweeping.write().await;
-        let held = self.shelf(Shelf::everything_held).await?;
-        let now = SystemTime::now();
-        for blob in self.blobs.list().await? {
-            let age = now.duration_since(blob.modified).unwrap_or_default();
-            if age >= min_age && !held.contains(&blob.digest) && self.blobs.delete(&blob.digest).await? {
-                swept.blobs += 1;
-                swept.bytes += blob.size_bytes;
-            }
-        }
-        Ok(swept)
     }
 
     /// What a tag points to now.
@@ -267,14 +291,14 @@ impl Registry {
 
     // Shared by the files that go on with `impl Registry`
 
-    pub(crate) fn lock(&self, repository: &ImageRepository) -> &RwLock<()> {
+    pub(crate) fn immutable_tags(&self) -> &[TagPattern] {
+        &self.immutable_tags
+    }
+
+    pub(crate) fn lock(&self, repository: &ImageRepository) -> &RwLock<u64> {
         let mut hasher = DefaultHasher::new();
         repository.hash(&mut hasher);
         &self.locks[hasher.finish() as usize % LOCKS]
-    }
-
-    pub(crate) async fn hold_blobs(&self) -> tokio::sync::RwLockReadGuard<'_, ()> {
-        self.sweeping.read().await
     }
 
     pub(crate) async fn shelf<T: Send + 'static>(
@@ -287,16 +311,8 @@ impl Registry {
     }
 }
 
-/// What `Registry::sweep` removed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Swept {
-    pub blobs: u64,
-    pub bytes: u64,
-}
-
 pub(crate) fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    timestamp(SystemTime::now())
 }
 
 fn refuse_if_named(shelf: &Shelf, repository: &ImageRepository, digest: &Digest) -> Result<()> {

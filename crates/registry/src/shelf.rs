@@ -1,6 +1,8 @@
+use std::collections::{BTreeSet, HashMap};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -12,7 +14,7 @@ use crate::{Descriptor, ImageRepository, Pusher, RegistryError, Tag};
 /// What repositories hold, in small files of their own. Every function blocks.
 ///
 /// ```text
-/// <repository>/_blobs/sha256/<hex>                      empty: this repository has the blob
+/// <repository>/_blobs/sha256/<hex>                      empty: this repository has the blob; its time: last wanted
 /// <repository>/_manifests/sha256/<hex>                  a ManifestRecord; the bytes are a blob
 /// <repository>/_tags/<tag>                              a TagRecord
 /// <repository>/_referrers/sha256/<hex>/sha256-<hex>     a Descriptor of a manifest whose subject is the first
@@ -37,6 +39,9 @@ pub(crate) struct ManifestRecord {
     /// Who pushed it, the last at the end; the oldest are forgotten past `PUSHES_KEPT`.
     pub pushes: Vec<Push>,
 }
+
+/// How old the note on a blob that clients ask for may get.
+const WANTED_EVERY_MS: i64 = 10 * 60 * 1000;
 
 /// How many pushes of the same manifest are remembered.
 pub(crate) const PUSHES_KEPT: usize = 64;
@@ -76,6 +81,18 @@ impl Shelf {
 
     /// Every repository that holds a manifest, in lexical order.
     pub fn repositories(&self) -> Result<Vec<ImageRepository>> {
+        self.repositories_where(|repository| Ok(!self.manifests(repository)?.is_empty()))
+    }
+
+    /// Every repository that holds anything, in lexical order.
+    pub fn known(&self) -> Result<Vec<ImageRepository>> {
+        self.repositories_where(|repository| self.knows(repository))
+    }
+
+    fn repositories_where(
+        &self,
+        is_wanted: impl Fn(&ImageRepository) -> Result<bool>,
+    ) -> Result<Vec<ImageRepository>> {
         let mut found = Vec::new();
         let mut open = vec![String::new()];
         while let Some(prefix) = open.pop() {
@@ -83,7 +100,7 @@ impl Shelf {
             for component in names(&folder)?.into_iter().filter(|name| !name.starts_with('_')) {
                 let name = if prefix.is_empty() { component } else { format!("{prefix}/{component}") };
                 if let Ok(repository) = name.parse::<ImageRepository>()
-                    && !self.manifests(&repository)?.is_empty()
+                    && is_wanted(&repository)?
                 {
                     found.push(repository);
                 }
@@ -100,12 +117,46 @@ impl Shelf {
         let path = self.blob(repository, digest);
         let folder = parent(&path);
         make_folder(folder)?;
-        OpenOptions::new()
+        let linked = OpenOptions::new()
             .create(true)
             .append(true)
             .open(&path)
-            .map_err(|error| RegistryError::at(&path, error))?;
+            .and_then(|link| link.set_modified(SystemTime::now()));
+        linked.map_err(|error| RegistryError::at(&path, error))?;
         sync_folder(folder)
+    }
+
+    /// When the repository got a blob, or a client last asked whether it is there; none where it has none.
+    pub fn blob_wanted(&self, repository: &ImageRepository, digest: &Digest) -> Result<Option<Timestamp>> {
+        let path = self.blob(repository, digest);
+        match fs::metadata(&path).and_then(|meta| meta.modified()) {
+            Ok(at) => Ok(Some(timestamp(at))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(RegistryError::at(&path, error)),
+        }
+    }
+
+    /// Writes down that a client asked for a blob that is there. Now and then is enough.
+    pub fn want_blob(&self, repository: &ImageRepository, digest: &Digest) -> Result<()> {
+        let now = SystemTime::now();
+        let is_due = |wanted: Timestamp| timestamp(now).since_ms(wanted) >= WANTED_EVERY_MS;
+        if !self.blob_wanted(repository, digest)?.is_some_and(is_due) {
+            return Ok(());
+        }
+        let path = self.blob(repository, digest);
+        match OpenOptions::new().append(true).open(&path).and_then(|link| link.set_modified(now)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(RegistryError::at(&path, error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// In the order of their digests.
+    pub fn blobs(&self, repository: &ImageRepository) -> Result<Vec<Digest>> {
+        digests(&self.folder(repository, "_blobs"))
+    }
+
+    pub fn unlink_blobs(&self, repository: &ImageRepository, blobs: &[Digest]) -> Result<()> {
+        remove_all(blobs.iter().map(|digest| self.blob(repository, digest)))
     }
 
     pub fn has_blob(&self, repository: &ImageRepository, digest: &Digest) -> Result<bool> {
@@ -116,20 +167,24 @@ impl Shelf {
         remove_durably(&self.blob(repository, digest))
     }
 
-    /// Every blob that any repository has, manifests among them.
-    pub fn everything_held(&self) -> Result<std::collections::HashSet<Digest>> {
-        let mut held = std::collections::HashSet::new();
+    /// Every blob that any repository has, manifests among them, and how often.
+    pub fn holders(&self) -> Result<HashMap<Digest, u32>> {
+        let mut holders = HashMap::new();
         let mut open = vec![self.root.clone()];
         while let Some(folder) = open.pop() {
             for name in names(&folder)? {
                 match name.as_str() {
-                    "_blobs" | "_manifests" => held.extend(digests(&folder.join(name))?),
+                    "_blobs" | "_manifests" => {
+                        for digest in digests(&folder.join(name))? {
+                            *holders.entry(digest).or_default() += 1;
+                        }
+                    }
                     other if other.starts_with('_') => {}
                     _ => open.push(folder.join(name)),
                 }
             }
         }
-        Ok(held)
+        Ok(holders)
     }
 
     // Manifests
@@ -175,6 +230,10 @@ impl Shelf {
 
     pub fn remove_tag(&self, repository: &ImageRepository, tag: &Tag) -> Result<bool> {
         remove_durably(&self.tag_path(repository, tag))
+    }
+
+    pub fn remove_tags(&self, repository: &ImageRepository, tags: &[Tag]) -> Result<()> {
+        remove_all(tags.iter().map(|tag| self.tag_path(repository, tag)))
     }
 
     // Referrers
@@ -288,6 +347,24 @@ fn make_folder(folder: &Path) -> Result<()> {
 fn sync_folder(folder: &Path) -> Result<()> {
     let synced = File::open(folder).and_then(|folder| folder.sync_all());
     synced.map_err(|error| RegistryError::at(folder, error))
+}
+
+/// Removes what is there of some files, and flushes each of their folders once.
+fn remove_all(paths: impl Iterator<Item = PathBuf>) -> Result<()> {
+    let mut folders = BTreeSet::new();
+    for path in paths {
+        remove(&path)?;
+        folders.insert(parent(&path).to_owned());
+    }
+    folders.iter().try_for_each(|folder| match sync_folder(folder) {
+        Err(RegistryError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    })
+}
+
+pub(crate) fn timestamp(at: SystemTime) -> Timestamp {
+    let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
 fn remove_durably(path: &Path) -> Result<bool> {

@@ -24,6 +24,9 @@ pub async fn get(
     request: &Parts,
 ) -> Answer {
     let file = registry.blob(repository, digest).await?;
+    if request.method == Method::HEAD {
+        registry.want_blob(repository, digest).await?;
+    }
     let size = file.size_bytes();
     let tag = format!("\"{digest}\"");
     if header(request, IF_NONE_MATCH).is_some_and(|seen| seen == tag || seen == "*") {

@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use axum::body::{Body, BodyDataStream};
-use axum::http::header::{CONNECTION, EXPECT};
+use axum::http::header::{CONNECTION, CONTENT_LENGTH, EXPECT};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Response};
 use bytes::Bytes;
@@ -34,7 +34,7 @@ impl Rest {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         };
         // A client that waits to be asked for its body must not be asked for it now.
-        if request.headers.contains_key(EXPECT) {
+        if request.headers.contains_key(EXPECT) || declared_bytes(request) > DRAINED_BYTES as u64 {
             return close();
         }
         let mut read = 0;
@@ -45,6 +45,12 @@ impl Rest {
             }
         }
     }
+}
+
+/// Nothing where the client does not say.
+fn declared_bytes(request: &Parts) -> u64 {
+    let length = request.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    length.unwrap_or(0)
 }
 
 struct Lent {

@@ -4,7 +4,7 @@ use axum::response::{IntoResponse, Response};
 use sluice_blobs::BlobError;
 use sluice_model::InvalidName;
 
-use crate::RegistryError;
+use crate::{OverQuota, RegistryError};
 
 /// The answer to a request, or why there is none.
 pub type Answer = Result<Response, Refusal>;
@@ -109,7 +109,7 @@ impl From<RegistryError> for Refusal {
             E::ManifestTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "SIZE_INVALID"),
             E::ManifestBlobUnknown { .. } => (StatusCode::BAD_REQUEST, "MANIFEST_BLOB_UNKNOWN"),
             E::DigestMismatch { .. } => (StatusCode::BAD_REQUEST, "DIGEST_INVALID"),
-            E::TagImmutable { .. } => (StatusCode::FORBIDDEN, "DENIED"),
+            E::TagImmutable { .. } | E::OverQuota(_) => (StatusCode::FORBIDDEN, "DENIED"),
             E::InUse { .. } => (StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED"),
             E::NoSuchPlatform { .. } => (StatusCode::NOT_FOUND, "MANIFEST_UNKNOWN"),
             E::ConfigInvalid { .. } => (StatusCode::BAD_REQUEST, "MANIFEST_INVALID"),
@@ -126,6 +126,9 @@ impl From<RegistryError> for Refusal {
 
 impl From<BlobError> for Refusal {
     fn from(error: BlobError) -> Self {
+        if let Some(over) = over_quota(&error) {
+            return Self::denied(over.to_string());
+        }
         let (status, code) = match &error {
             BlobError::DigestMismatch { .. } => (StatusCode::BAD_REQUEST, "DIGEST_INVALID"),
             BlobError::UploadUnknown(_) => (StatusCode::NOT_FOUND, "BLOB_UPLOAD_UNKNOWN"),
@@ -138,6 +141,12 @@ impl From<BlobError> for Refusal {
         };
         Self::new(status, code, error.to_string())
     }
+}
+
+/// The quota that ended a body, where one did.
+pub fn over_quota(error: &BlobError) -> Option<&OverQuota> {
+    let BlobError::Interrupted(cause) = error else { return None };
+    cause.get_ref()?.downcast_ref()
 }
 
 impl IntoResponse for Refusal {

@@ -10,8 +10,9 @@ use futures_util::{Stream, StreamExt, TryStreamExt};
 use sluice_blobs::{BlobError, UploadId};
 use sluice_model::Digest;
 
-use super::error::{Answer, Refusal};
+use super::error::{Answer, Refusal, over_quota};
 use super::{DIGEST, UPLOAD_ID, auth, parameter, range, value};
+use crate::quota::Room;
 use crate::{ImageRepository, Registry};
 
 /// `POST`: mounts a blob, takes a whole one, or opens an upload (OCI distribution-spec 1.1, "Pushing blobs",
@@ -23,7 +24,8 @@ pub async fn begin(registry: &Registry, repository: &ImageRepository, request: &
             return Ok(created(repository, &digest));
         }
     } else if let Some(digest) = digest_parameter(request)? {
-        registry.write_blob(repository, &digest, pieces(body, None)).await?;
+        let room = room(registry, repository, Some(&digest), request, 0).await?;
+        registry.write_blob(repository, &digest, pieces(body, None, room)).await?;
         return Ok(created(repository, &digest));
     }
     let id = registry.blobs.begin_upload(repository.as_str()).await?;
@@ -60,7 +62,7 @@ pub async fn append(
     request: &Parts,
     body: Body,
 ) -> Answer {
-    let length = receive(registry, repository, id, request, body).await?;
+    let length = receive(registry, repository, id, None, request, body).await?;
     Ok(progress(StatusCode::ACCEPTED, repository, id, length))
 }
 
@@ -76,7 +78,7 @@ pub async fn finish(
         let message = "the request has no `digest` parameter: expected ?digest=sha256:…";
         Refusal::new(StatusCode::BAD_REQUEST, "DIGEST_INVALID", message)
     })?;
-    receive(registry, repository, id, request, body).await?;
+    receive(registry, repository, id, Some(&digest), request, body).await?;
     registry.finish_upload(repository, id, &digest).await?;
     Ok(created(repository, &digest))
 }
@@ -92,6 +94,7 @@ async fn receive(
     registry: &Registry,
     repository: &ImageRepository,
     id: UploadId,
+    digest: Option<&Digest>,
     request: &Parts,
     body: Body,
 ) -> Result<u64, Refusal> {
@@ -99,7 +102,18 @@ async fn receive(
     let declared = declared(&request.headers)?;
     let (offset, count) = declared.map_or((None, None), |(offset, count)| (Some(offset), Some(count)));
     let before = registry.blobs.upload_length(id, scope).await?;
-    let appended = registry.blobs.append(id, scope, offset, pieces(body, count)).await;
+    let room = room(registry, repository, digest, request, before).await;
+    let appended = match room {
+        Ok(room) => registry.blobs.append(id, scope, offset, pieces(body, count, room)).await,
+        Err(refusal) => {
+            registry.blobs.cancel_upload(id, scope).await?;
+            return Err(refusal);
+        }
+    };
+    if appended.as_ref().is_err_and(|error| over_quota(error).is_some()) {
+        // It can never end, and its bytes are in the way.
+        registry.blobs.cancel_upload(id, scope).await?;
+    }
     let length = appended.map_err(|error| match error {
         BlobError::OutOfOrder { expected, .. } => {
             let refusal = Refusal::from(error);
@@ -123,8 +137,7 @@ fn declared(headers: &HeaderMap) -> Result<Option<(u64, u64)>, Refusal> {
     let (offset, count) = read.ok_or_else(|| {
         Refusal::upload_invalid(format!("Content-Range is {header:?}, expected <first>-<last>, as in 0-1023"))
     })?;
-    let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    match length {
+    match content_length(headers) {
         Some(length) if length != count => Err(Refusal::size_invalid(format!(
             "Content-Range says {count} bytes, but Content-Length {length}"
         ))),
@@ -132,14 +145,47 @@ fn declared(headers: &HeaderMap) -> Result<Option<(u64, u64)>, Refusal> {
     }
 }
 
-/// The body's bytes. More than `limit_bytes` is an error before the first byte too many is written.
-fn pieces(body: Body, limit_bytes: Option<u64>) -> impl Stream<Item = io::Result<Bytes>> + Send {
+/// What the repository may still take beside the `before` bytes of an upload; none where it has no quota, or has the
+/// blob already. A length that the client declares and that does not fit is refused before a byte is read.
+async fn room(
+    registry: &Registry,
+    repository: &ImageRepository,
+    digest: Option<&Digest>,
+    request: &Parts,
+    before: u64,
+) -> Result<Option<Room>, Refusal> {
+    let Some(mut room) = registry.room(repository).await? else { return Ok(None) };
+    if let Some(digest) = digest
+        && registry.has_blob(repository, digest).await?
+    {
+        return Ok(None);
+    }
+    let fits = room.admit(before.saturating_add(content_length(&request.headers).unwrap_or(0)));
+    fits.map_err(|over| Refusal::denied(over.to_string()))?;
+    room.left_bytes -= before;
+    Ok(Some(room))
+}
+
+fn content_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// The body's bytes. More than `limit_bytes`, or than there is room for, is an error before the first byte too many is
+/// written.
+fn pieces(
+    body: Body,
+    limit_bytes: Option<u64>,
+    room: Option<Room>,
+) -> impl Stream<Item = io::Result<Bytes>> + Send {
     let mut left = limit_bytes.unwrap_or(u64::MAX);
+    let mut taken: u64 = 0;
     body.into_data_stream().map_err(io::Error::other).map(move |piece| {
         let piece = piece?;
         left = left
             .checked_sub(piece.len() as u64)
             .ok_or_else(|| io::Error::other("the body is longer than its Content-Range says"))?;
+        taken += piece.len() as u64;
+        room.iter().try_for_each(|room| room.admit(taken)).map_err(io::Error::other)?;
         Ok(piece)
     })
 }

@@ -1,11 +1,15 @@
 mod access;
+mod age;
 mod blobs;
 mod crash;
 mod engine;
 mod fuzz;
+mod garbage;
 mod images;
 mod lists;
 mod manifests;
+mod quota;
+mod scrub;
 mod support;
 mod unpacking;
 mod uploads;

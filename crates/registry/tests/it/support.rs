@@ -106,6 +106,11 @@ impl TestRegistry {
         Self { folder, registry, events, host, client, serving }
     }
 
+    /// Makes all that repositories hold now older by a day.
+    pub fn age(&self) {
+        crate::age::age(self.folder.path());
+    }
+
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.host)
     }
