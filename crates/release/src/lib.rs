@@ -26,8 +26,8 @@ mod views;
 
 pub use command::{ApprovalSubject, Approver, Command, PushedImage, RecordRelease};
 pub use config::{
-    ApprovalRule, Config, Environment, FILE_NAME, Freeze, Parsed, ReleaseRule, Service, Target, Variable,
-    VariableKind, WeekTime, parse, schema,
+    ApprovalRule, Config, Environment, FILE_NAME, Freeze, Parsed, ReleaseRule, RetentionRule, Service,
+    Target, Variable, VariableKind, WeekTime, parse, schema,
 };
 pub use decide::decide;
 pub use effect::{Effect, apply, effects};

@@ -47,6 +47,20 @@ pub(crate) const ROOT: &[Key] = &[
     key("services", Form::MapOf(NAME, SERVICE), "{}", "What a release consists of."),
     key("environments", Form::MapOf(NAME, ENVIRONMENT), "{}", "Where a release goes, in this order."),
     key("targets", Form::MapOf(NAME, TARGET), "{}", "Where environments run."),
+    key("registry", Form::Map(REGISTRY), "{}", "How long the images of this repository are kept."),
+];
+
+pub(crate) const REGISTRY: &[Key] = &[key(
+    "retention",
+    Form::ListOf(RETENTION),
+    "[]",
+    "Which tags go. The first rule that matches a tag decides about it; a tag that no rule matches stays, and so does whatever was released.",
+)];
+
+pub(crate) const RETENTION: &[Key] = &[
+    key("tags", Form::Text, "", "The tags that the rule is about; `*` stands for any characters: `build-*`."),
+    key("keep", Form::Int { min: 0, max: 1_000_000 }, "", "So many of the newest stay, however old."),
+    key("days", Form::Int { min: 0, max: 36_500 }, "", "Those set within so many days stay, however many."),
 ];
 
 pub(crate) const RELEASE: &[Key] =

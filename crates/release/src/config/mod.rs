@@ -5,12 +5,14 @@ mod keys;
 mod model;
 mod parse;
 mod reader;
+mod retention;
 mod schema;
 mod service;
 mod words;
 
 pub use model::{
-    ApprovalRule, Config, Environment, Freeze, ReleaseRule, Service, Target, Variable, VariableKind, WeekTime,
+    ApprovalRule, Config, Environment, Freeze, ReleaseRule, RetentionRule, Service, Target, Variable,
+    VariableKind, WeekTime,
 };
 pub use parse::{FILE_NAME, Parsed, parse};
 pub use schema::schema;

@@ -14,6 +14,20 @@ pub struct Config {
     /// In the order that a release takes.
     pub environments: Vec<Environment>,
     pub targets: BTreeMap<String, Target>,
+    /// In the file's order: the first that matches a tag decides about it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retention: Vec<RetentionRule>,
+}
+
+/// How long tags of this repository's images are kept. A tag goes when it is neither among the newest nor young.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RetentionRule {
+    /// `*` stands for any characters.
+    pub tags: String,
+    /// So many of the newest stay.
+    pub keep: Option<u32>,
+    /// Those set within so many days stay.
+    pub days: Option<u32>,
 }
 
 /// Which green runs become releases. Patterns as GitHub's `branches:` and `tags:` filters: `*` within a `/`, `**` across.

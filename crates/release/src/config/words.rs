@@ -65,6 +65,12 @@ pub(crate) fn is_image(text: &str) -> bool {
     text.len() <= 255 && text.split('/').all(is_part)
 }
 
+/// A tag of an image in which `*` stands for any characters.
+pub(crate) fn is_tag_pattern(text: &str) -> bool {
+    (1..=128).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'*'))
+}
+
 /// What the release patterns understand: plain characters, `*`, `**`, `?`.
 pub(crate) fn is_pattern(text: &str) -> bool {
     (1..=200).contains(&text.len())

@@ -1,4 +1,4 @@
-use sluice_release::{Target, parse, schema};
+use sluice_release::{RetentionRule, Target, parse, schema};
 
 const DESIGN: &str = r#"
 name: storefront
@@ -111,6 +111,32 @@ fn what_is_no_config_is_refused() {
     ] {
         assert!(told(text).contains(expected), "{text:?} gives {}", told(text));
     }
+}
+
+#[test]
+fn retention_bounds_tags_by_number_or_age() {
+    let text =
+        "registry: { retention: [{ tags: \"build-*\", keep: 20, days: 30 }, { tags: pr-*, days: 7 }] }";
+    let parsed = parse("sluice.yaml", text);
+    assert_eq!(parsed.diagnostics, []);
+    let rule = |tags: &str, keep, days| RetentionRule { tags: tags.to_owned(), keep, days };
+    let rules = parsed.config.expect("the file is sound").retention;
+    assert_eq!(rules, [rule("build-*", Some(20), Some(30)), rule("pr-*", None, Some(7))]);
+    for (rule, expected) in [
+        (
+            "{ tags: a }",
+            "sluice.yaml:1:25: error[sluice-yaml/missing-key]: `registry.retention[0]` bounds nothing",
+        ),
+        ("{ keep: 1 }", "`registry.retention[0]` has no `tags`"),
+        ("{ tags: a/b, keep: 1 }", "`registry.retention[0].tags` is `a/b`; a tag in which"),
+        ("{ tags: a, keep: -1 }", "`registry.retention[0].keep` is `-1`; a whole number from 0 to 1000000"),
+        ("{ tags: a, keep: 1, age: 3 }", "unknown key `age` in `registry.retention[0]`"),
+    ] {
+        let told = told(&format!("registry: {{ retention: [{rule}] }}"));
+        assert!(told.contains(expected), "{rule} gives {told}");
+    }
+    let many = format!("registry: {{ retention: [{}] }}", "{ tags: a, keep: 1 },".repeat(101));
+    assert!(told(&many).contains("sluice-yaml/too-many"));
 }
 
 #[test]
