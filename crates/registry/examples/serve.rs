@@ -1,14 +1,18 @@
 //! The registry alone, for the conformance suite, measurements and tests of crashes.
 //!
 //! `serve FOLDER [ADDRESS]`: open to all, on 127.0.0.1:5000 when no address is given. It prints the address that it
-//! listens on. With `SERVE_USER` and `SERVE_PASSWORD`, everything needs these credentials.
+//! listens on. With `SERVE_USER` and `SERVE_PASSWORD`, everything needs these credentials. With `SERVE_COLLECT`, it
+//! removes garbage all the time.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::serve::ListenerExt;
 use futures_util::future::BoxFuture;
+use sluice_registry::garbage::Keeping;
 use sluice_registry::{
-    Access, AccessRequest, Credentials, NoEvents, OpenToAll, Options, Pusher, Registry, Verdict, router,
+    Access, AccessRequest, Credentials, NoEvents, OpenToAll, Options, Pusher, Registry, RegistryError,
+    Verdict, router,
 };
 
 struct OneUser {
@@ -44,10 +48,24 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         _ => Arc::new(OpenToAll),
     };
     let registry = Registry::open(folder, Options::new(access, Arc::new(NoEvents))).await?;
+    if std::env::var_os("SERVE_COLLECT").is_some() {
+        tokio::spawn(collect(registry.clone()));
+    }
     let listener = tokio::net::TcpListener::bind(address).await?;
     println!("{}", listener.local_addr()?);
     // Small answers leave at once. Where this cannot be set, they are only slower.
     let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
     axum::serve(listener, router(registry)).await?;
     Ok(())
+}
+
+async fn collect(registry: Arc<Registry>) -> Result<(), RegistryError> {
+    loop {
+        for repository in registry.known_repositories().await? {
+            registry.collect(&repository, &Keeping::default()).await?;
+        }
+        registry.sweep_uploads(Duration::from_secs(60)).await?;
+        registry.sweep(Duration::ZERO).await?;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
