@@ -10,12 +10,14 @@ mod deploy;
 mod eval;
 mod exit;
 mod gate;
+mod gc;
 mod image;
 mod logs;
 mod plan;
 mod promote;
 mod promotion;
 mod proxy;
+mod registry_options;
 mod reject;
 mod releases;
 mod remote;
@@ -24,6 +26,7 @@ mod rollback;
 mod run;
 mod runner_choice;
 mod runs;
+mod scrub;
 mod serve;
 mod show;
 mod status;
@@ -65,6 +68,8 @@ enum Verb {
     Deploy(deploy::Args),
     /// Evaluate an expression of GitHub Actions
     Eval(eval::Args),
+    /// Remove from the server's registry what nothing refers to, or say what would go
+    Gc(gc::Args),
     /// Make, copy, look at and unpack container images without an engine
     Image(image::Args),
     /// Print the log of a job, or list a run's jobs
@@ -88,6 +93,8 @@ enum Verb {
     Run(run::Args),
     /// List the runs of a repository
     Runs(runs::Args),
+    /// Read every byte of the server's registry again, and set aside what is rotten
+    Scrub(scrub::Args),
     /// Serve pages, API, git, registry and deliveries on one port
     Serve(serve::Args),
     /// Show what is live, what is on its way, and on whom it waits
@@ -113,6 +120,7 @@ fn main() -> std::process::ExitCode {
         Verb::Demo(args) => demo::run(&args),
         Verb::Deploy(args) => deploy::run(&args),
         Verb::Eval(args) => eval::run(&args),
+        Verb::Gc(args) => gc::run(&args),
         Verb::Image(args) => image::run(&args),
         Verb::Logs(args) => logs::run(&args),
         Verb::Plan(args) => plan::run(&args),
@@ -124,6 +132,7 @@ fn main() -> std::process::ExitCode {
         Verb::Rollback(args) => rollback::run(&args),
         Verb::Run(args) => run::run(&args),
         Verb::Runs(args) => runs::run(&args),
+        Verb::Scrub(args) => scrub::run(&args),
         Verb::Serve(args) => serve::run(&args),
         Verb::Status(args) => status::run(&args),
         Verb::Teardown(args) => teardown::run(&args),

@@ -37,6 +37,8 @@ pub(crate) struct App {
     pub(crate) logs: Logs,
     pub(crate) agent: Agent,
     pub(crate) registry: Arc<Registry>,
+    /// Held by the one scrub of the registry that goes on.
+    pub(crate) scrubbing: tokio::sync::Mutex<()>,
     pub(crate) rollouts: Rollouts,
     pub(crate) changes: Changes,
     pub(crate) counters: Counters,

@@ -73,6 +73,19 @@ impl ImageClaims {
         )))
     }
 
+    /// The repository whose image it is: the one that claimed it, or the only one under whose name it is.
+    pub(crate) async fn owner(&self, image: &ImageRepository) -> Result<Option<RepositoryName>, StoreError> {
+        if let Some(owner) = self.store.image_owner(image.as_str()).await? {
+            return Ok(Some(owner));
+        }
+        let all = self.store.repositories().await?;
+        if let Some(full) = all.iter().find(|name| image.is_under(&lower(name.as_str()))) {
+            return Ok(Some(full.clone()));
+        }
+        let mut short = all.into_iter().filter(|name| image.is_under(&lower(name.name())));
+        Ok(short.next().filter(|_| short.next().is_none()))
+    }
+
     /// Another repository under whose full name the image is.
     async fn neighbour(
         &self,

@@ -10,7 +10,7 @@ use sluice_deploy::{ImageProcess, ImageRef, Images, PullSource};
 use sluice_model::{InstanceId, RunId};
 use sluice_registry::{
     Access, AccessRequest, Action, Credentials, EventError, Events, Platform, Pushed, Pusher, Reference,
-    Registry, Verdict, image::Limits as UnpackLimits,
+    Registry, RepositoryPattern, Verdict, image::Limits as UnpackLimits,
 };
 use sluice_store::{Access as Right, PushedImage, Store, StoreError, Write};
 use subtle::ConstantTimeEq as _;
@@ -41,6 +41,8 @@ pub(crate) struct RegistryAccess {
     pub(crate) accounts: Accounts,
     pub(crate) claims: ImageClaims,
     pub(crate) puller: Arc<Puller>,
+    /// What anybody may pull without an account.
+    pub(crate) anonymous_pull: Vec<RepositoryPattern>,
 }
 
 /// Who a client of the registry is, and what it may do at most.
@@ -58,7 +60,7 @@ impl Access for RegistryAccess {
         request: &'a AccessRequest,
     ) -> BoxFuture<'a, Verdict> {
         Box::pin(async move {
-            let Some(credentials) = credentials else { return Verdict::Unauthorized };
+            let Some(credentials) = credentials else { return self.anonymous(request) };
             match self.verdict(credentials, request).await {
                 Ok(verdict) => verdict,
                 Err(error) => {
@@ -71,6 +73,18 @@ impl Access for RegistryAccess {
 }
 
 impl RegistryAccess {
+    /// Docker sends its credentials only where it is asked for them, so that a login is never anonymous.
+    fn anonymous(&self, request: &AccessRequest) -> Verdict {
+        match request {
+            AccessRequest::Repository { repository, action: Action::Pull }
+                if self.anonymous_pull.iter().any(|pattern| pattern.matches(repository)) =>
+            {
+                Verdict::Allowed { by: Pusher::new("anonymous") }
+            }
+            _ => Verdict::Unauthorized,
+        }
+    }
+
     async fn verdict(
         &self,
         credentials: &Credentials,

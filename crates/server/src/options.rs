@@ -1,6 +1,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use sluice_registry::{Quotas, RepositoryPattern, TagPattern};
 use sluice_runner::{ExecutorChoice, ImageMap};
 use sluice_wire::ServerVersion;
 
@@ -22,8 +23,19 @@ pub struct Options {
     pub allow_host_docker: bool,
     /// The `sluice` program: steps find it on their PATH, and the proxy is started from it.
     pub sluice_binary: PathBuf,
+    pub registry: RegistryOptions,
     /// What `GET /version` says.
     pub version: ServerVersion,
+}
+
+/// What the registry allows.
+#[derive(Debug, Clone, Default)]
+pub struct RegistryOptions {
+    pub quotas: Quotas,
+    /// Tags that are set once, and neither moved nor removed.
+    pub immutable_tags: Vec<TagPattern>,
+    /// Repositories that anybody may pull from without an account.
+    pub anonymous_pull: Vec<RepositoryPattern>,
 }
 
 impl Options {
@@ -36,6 +48,7 @@ impl Options {
             images: ImageMap::default(),
             jobs: None,
             allow_host_docker: false,
+            registry: RegistryOptions::default(),
             sluice_binary: sluice_binary.into(),
             version,
         }

@@ -4,6 +4,7 @@ use sluice_forge::ForgeError;
 use sluice_release as release;
 use sluice_store::StoreError;
 
+use crate::garbage::GarbageError;
 use crate::repository::PushError;
 use crate::stream::CommandError;
 
@@ -66,6 +67,12 @@ impl From<PushError> for Refusal {
             PushError::Store(error) => error.into(),
             PushError::Forge(error) => error.into(),
         }
+    }
+}
+
+impl From<GarbageError> for Refusal {
+    fn from(error: GarbageError) -> Self {
+        Self::internal(&error)
     }
 }
 

@@ -29,7 +29,6 @@ use crate::change::{Change, Changes};
 use crate::clock::now;
 use crate::courier::Courier;
 use crate::deliveries::Deliveries;
-use crate::http;
 use crate::image_claims::ImageClaims;
 use crate::images::{Puller, RegistryAccess, RegistryEvents, RegistryImages};
 use crate::log::{LogKey, Logs};
@@ -38,13 +37,10 @@ use crate::performer::Performer;
 use crate::repository::Repositories;
 use crate::rollouts::Rollouts;
 use crate::runs::Runs;
+use crate::{garbage, http, scrub};
 
 /// How long requests under way may take when the server ends.
 const END_WITHIN: Duration = Duration::from_secs(5);
-
-const SWEEP_EVERY: Duration = Duration::from_secs(3600);
-/// A blob that is younger may belong to a push under way, whose manifest comes last.
-const SWEEP_AGE: Duration = Duration::from_secs(24 * 3600);
 
 /// A server that has begun: it listens, and what an earlier process left undone goes on.
 pub struct Server {
@@ -178,10 +174,16 @@ impl Parts {
 
         let puller = Puller::new();
         let claims = ImageClaims { store: store.clone(), deliveries: deliveries.clone() };
-        let access =
-            RegistryAccess { accounts: accounts.clone(), claims: claims.clone(), puller: puller.clone() };
+        let access = RegistryAccess {
+            accounts: accounts.clone(),
+            claims: claims.clone(),
+            puller: puller.clone(),
+            anonymous_pull: options.registry.anonymous_pull.clone(),
+        };
         let events = RegistryEvents { store: store.clone() };
-        let settings = sluice_registry::Options::new(Arc::new(access), Arc::new(events));
+        let mut settings = sluice_registry::Options::new(Arc::new(access), Arc::new(events));
+        settings.quotas = options.registry.quotas.clone();
+        settings.immutable_tags.clone_from(&options.registry.immutable_tags);
         let registry = Registry::open(options.data.join("registry"), settings).await?;
 
         let images = RegistryImages { registry: OnceLock::new(), host: address.to_string(), puller };
@@ -215,6 +217,7 @@ impl Parts {
             logs,
             agent,
             registry,
+            scrubbing: tokio::sync::Mutex::default(),
             rollouts,
             changes,
             counters: Counters::default(),
@@ -273,7 +276,8 @@ async fn resume(
     let performer = Arc::new(Performer::default());
     performer.set(app.clone());
     let courier = Courier::start(app.store.clone(), performer, pending, receiver);
-    tokio::spawn(sweep(app.clone()));
+    tokio::spawn(garbage::rounds(app.clone()));
+    tokio::spawn(scrub::rounds(app.clone()));
     let resuming = app.clone();
     tokio::spawn(async move {
         if let Err(error) = resuming.rollouts.resume(&resuming).await {
@@ -281,21 +285,6 @@ async fn resume(
         }
     });
     Ok(courier)
-}
-
-/// Removes what nobody has any more from the registry: now, and then again and again.
-async fn sweep(app: Arc<App>) {
-    let mut every = tokio::time::interval(SWEEP_EVERY);
-    loop {
-        tokio::select! {
-            _ = every.tick() => {}
-            () = app.stopping.cancelled() => return,
-        }
-        match app.registry.sweep(SWEEP_AGE).await {
-            Ok(swept) => tracing::info!(?swept, "swept the registry"),
-            Err(error) => tracing::error!(%error, "the registry could not be swept"),
-        }
-    }
 }
 
 /// Gives jobs of the server their surroundings.

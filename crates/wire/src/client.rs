@@ -12,6 +12,7 @@ use crate::delivery::{
     Decision, DeployRequest, EnvironmentStatus, Progress, PromoteRequest, PromotionSummary, ReleaseSummary,
     RollbackRequest,
 };
+use crate::registry::{CollectGarbage, GarbageReport, ScrubReport};
 use crate::run::{CancelRequest, RerunRequest, RunDetail, RunQuery, RunSummary};
 use crate::{Secret, lines};
 
@@ -263,6 +264,16 @@ impl Client {
 
     pub async fn revoke_token(&self, name: &UserName, id: &str) -> Result<(), ClientError> {
         self.delete(&format!("/api/v1/accounts/{}/tokens/{}", segment(name.as_str()), segment(id))).await
+    }
+
+    /// What went from the registry because nothing refers to it, or would go.
+    pub async fn collect_garbage(&self, request: &CollectGarbage) -> Result<GarbageReport, ClientError> {
+        self.post("/api/v1/registry/gc", request).await
+    }
+
+    /// Reads every blob of the registry, and takes the rotten ones out.
+    pub async fn scrub(&self) -> Result<ScrubReport, ClientError> {
+        self.post("/api/v1/registry/scrub", &()).await
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {

@@ -5,6 +5,7 @@ mod client;
 mod delivery;
 mod lines;
 mod order;
+mod registry;
 mod report;
 mod run;
 
@@ -15,6 +16,9 @@ pub use delivery::{
     PromotionStage, PromotionSummary, ReleaseSummary, RollbackRequest,
 };
 pub use order::{JobOrder, NeedResult, RegistryAccess, Secret, ServerAccess, SourceTree};
+pub use registry::{
+    CollectGarbage, GarbageReport, GoneItem, GoneKind, RepositoryGarbage, RottenBlob, ScrubReport,
+};
 pub use report::{JobEvent, JobReport, Level, Stream, TestCase, TestOutcome};
 pub use run::{
     CancelRequest, JobState, JobSummary, RerunRequest, RunDetail, RunQuery, RunState, RunSummary, WaitingOn,

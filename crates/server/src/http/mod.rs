@@ -8,6 +8,7 @@ mod git;
 mod health;
 mod logs;
 mod pages;
+mod registry;
 mod router;
 mod runs;
 

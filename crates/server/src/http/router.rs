@@ -9,7 +9,7 @@ use axum::routing::{delete, get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::RequestBodyTimeoutLayer;
 
-use super::{accounts, delivery, git, health, logs, pages, runs};
+use super::{accounts, delivery, git, health, logs, pages, registry, runs};
 use crate::app::{App, Counters};
 
 /// The largest body of the API and the forms. Git and the registry, whose bodies are streamed, have limits of their own.
@@ -44,6 +44,8 @@ fn api() -> Router<Arc<App>> {
         .route("/accounts/{name}/tokens", post(accounts::new_token))
         .route("/accounts/{name}/tokens/{id}", delete(accounts::revoke_token))
         .route("/deploy", post(delivery::deploy))
+        .route("/registry/gc", post(registry::collect_garbage))
+        .route("/registry/scrub", post(registry::scrub))
         .route("/repositories", get(runs::repositories))
         .nest("/repositories/{owner}/{name}", repository())
 }

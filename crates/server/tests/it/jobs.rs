@@ -10,7 +10,7 @@ use crate::access::status;
 use crate::world::World;
 
 /// Hands its tokens out and waits for the file `go`; a gate waits beside it.
-fn pipeline(world: &World) -> String {
+pub fn pipeline(world: &World) -> String {
     let folder = world.folder.path().display();
     format!(
         r#"version: 2.1
@@ -38,12 +38,12 @@ environments:
   uat: { approve: { by: [qa] }, gate: approve-uat }
 ";
 
-struct Tokens {
-    server: String,
-    registry: String,
+pub struct Tokens {
+    pub server: String,
+    pub registry: String,
 }
 
-async fn tokens(world: &World) -> Tokens {
+pub async fn tokens(world: &World) -> Tokens {
     let path = world.folder.path().join("tokens");
     let until = Instant::now() + Duration::from_secs(60);
     loop {

@@ -1,9 +1,12 @@
 //! The server as its users see it: real git, real HTTP, jobs on the host.
 
 mod access;
+#[path = "../../../registry/tests/it/age.rs"]
+mod age;
 mod gates;
 mod jobs;
 mod pages;
 mod push;
+mod registry;
 mod restart;
 mod world;

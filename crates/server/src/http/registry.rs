@@ -1,0 +1,32 @@
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use sluice_wire::{CollectGarbage, GarbageReport, ScrubReport};
+
+use super::answer::Answer;
+use super::caller::Caller;
+use crate::app::App;
+use crate::garbage::{self, GarbageError};
+use crate::refusal::Refusal;
+use crate::scrub;
+
+pub(crate) async fn collect_garbage(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Json(request): Json<CollectGarbage>,
+) -> Answer<Json<GarbageReport>> {
+    caller.must_administrate()?;
+    Ok(Json(garbage::collect(&app, request.dry_run).await?))
+}
+
+pub(crate) async fn scrub(State(app): State<Arc<App>>, caller: Caller) -> Answer<Json<ScrubReport>> {
+    caller.must_administrate()?;
+    // It goes on when the client does not wait for it.
+    let scrubbing = tokio::spawn(async move { scrub::now(&app).await });
+    let report = scrubbing.await.map_err(|join| std::io::Error::other(join))?;
+    let report = report.ok_or_else(|| {
+        Refusal::conflict("the registry is being scrubbed already; the server's log tells what is found")
+    })?;
+    Ok(Json(report.map_err(GarbageError::from)?))
+}

@@ -1,0 +1,125 @@
+//! The registry as the server keeps it: what goes, what stays for releases, what rots.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use sluice_registry::Credentials;
+use sluice_registry::image::{self, Content, Location, PackOptions};
+use sluice_wire::{CollectGarbage, GoneItem, GoneKind, ReleaseSummary};
+
+use crate::access::status;
+use crate::age::age;
+use crate::jobs::{pipeline, tokens};
+use crate::world::World;
+
+const POLICY: &str = "\
+services:
+  api: { image: shop/api, port: 8000, health: / }
+environments:
+  uat: { approve: { by: [qa] }, gate: approve-uat }
+registry:
+  retention: [{ tags: \"build-*\", keep: 1 }]
+";
+
+const DRY: CollectGarbage = CollectGarbage { dry_run: true };
+const WET: CollectGarbage = CollectGarbage { dry_run: false };
+
+fn location(world: &World, image: &str, password: &str) -> Location {
+    let host = world.url.strip_prefix("http://").unwrap();
+    let location: Location = format!("{host}/{image}").parse().unwrap();
+    location
+        .with_credentials(Credentials::Basic { username: "admin".to_owned(), password: password.to_owned() })
+}
+
+/// Pushes an image of one file with this text, and gives its digest.
+async fn push(world: &World, image: &str, password: &str, text: &str) -> String {
+    let from: PathBuf = world.folder.path().join("content");
+    std::fs::write(&from, text).unwrap();
+    let options = PackOptions::new(vec![Content { from, to: "/content".to_owned() }]);
+    image::pack(&options, &location(world, image, password)).await.unwrap().digest.to_string()
+}
+
+async fn release(world: &World) -> ReleaseSummary {
+    let until = Instant::now() + Duration::from_secs(60);
+    loop {
+        if let Some(release) = world.admin.releases(&world.repository).await.unwrap().into_iter().next() {
+            return release;
+        }
+        assert!(Instant::now() < until, "the run made no release");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+fn of_kind(gone: &[GoneItem], kind: GoneKind) -> Vec<&str> {
+    gone.iter().filter(|item| item.kind == kind).map(|item| item.name.as_str()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_released_stays_and_what_the_rules_let_go_goes() {
+    let mut world = World::start().await;
+    world.write("sluice.yaml", POLICY);
+    // Green at its end: the gate is for another test.
+    let pipeline = pipeline(&world).replace("      - approve-uat: { type: approval }\n", "");
+    world.write(".circleci/config.yml", &pipeline);
+    world.push().await.unwrap();
+    let job = tokens(&world).await.registry;
+    let released = push(&world, "shop/api:version1", &job, "released").await;
+    let data = world.folder.path().join("data/registry");
+    age(&data);
+    // Nothing is released yet, but the run goes on.
+    let token = world.token().await;
+    image::remove(&location(&world, "shop/api:version1", &token)).await.unwrap();
+    assert_eq!(world.admin.collect_garbage(&WET).await.unwrap().repositories, []);
+    std::fs::write(world.folder.path().join("go"), "").unwrap();
+    world.ended(1).await;
+    assert_eq!(release(&world).await.images.values().next().unwrap().digest.to_string(), released);
+
+    let mut builds = Vec::new();
+    for n in 1..=3 {
+        builds.push(push(&world, &format!("shop/api:build-{n}"), &token, &format!("build {n}")).await);
+    }
+    assert_eq!(world.admin.collect_garbage(&DRY).await.unwrap().repositories, []);
+    age(&data);
+    let planned = world.admin.collect_garbage(&DRY).await.unwrap();
+    assert_eq!(planned, world.admin.collect_garbage(&DRY).await.unwrap());
+    let gone = &planned.repositories[0];
+    assert_eq!((planned.repositories.len(), gone.repository.as_str()), (1, "shop/api"));
+    assert_eq!(of_kind(&gone.gone, GoneKind::Tag), ["build-1", "build-2"]);
+    assert_eq!(gone.gone[0].why, "retention of `build-*`, not among the newest 1");
+    let mut manifests = of_kind(&gone.gone, GoneKind::Manifest);
+    manifests.sort_unstable();
+    let mut expected = vec![builds[0].as_str(), builds[1].as_str()];
+    expected.sort_unstable();
+    assert_eq!(manifests, expected);
+    assert_eq!(of_kind(&gone.gone, GoneKind::Blob).len(), 4);
+
+    let done = world.admin.collect_garbage(&WET).await.unwrap();
+    assert_eq!(done.repositories, planned.repositories);
+    for image in [format!("shop/api@{released}"), "shop/api:build-3".to_owned()] {
+        image::inspect(&location(&world, &image, &token), None).await.unwrap();
+    }
+    assert!(image::inspect(&location(&world, "shop/api:build-1", &token), None).await.is_err());
+    let reader = world.account("rea", "write", &[]).await;
+    assert_eq!(status(reader.collect_garbage(&DRY).await), 403);
+    assert_eq!(status(reader.scrub().await), 403);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scrub_names_the_images_that_rot_hurts() {
+    let mut world = World::start().await;
+    let token = world.token().await;
+    push(&world, "tools/cat:v1", &token, "sound").await;
+    let inspected = image::inspect(&location(&world, "tools/cat:v1", &token), None).await.unwrap();
+    assert_eq!(world.admin.scrub().await.unwrap().rotten, []);
+    let digest = &inspected.layers[0].digest;
+    let blob =
+        world.folder.path().join("data/registry/blobs/sha256").join(&digest.hex()[..2]).join(digest.hex());
+    let mut bytes = std::fs::read(&blob).unwrap();
+    bytes[20] ^= 1;
+    std::fs::write(&blob, bytes).unwrap();
+    let report = world.admin.scrub().await.unwrap();
+    assert_eq!((report.rotten.len(), report.blobs), (1, 3));
+    assert_eq!(report.rotten[0].images, ["tools/cat:v1"]);
+    world.end().await;
+}
