@@ -1,3 +1,6 @@
+mod key;
+mod verify;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -51,6 +54,10 @@ enum Verb {
     Unpack { image: Location, folder: PathBuf },
     /// Remove a tag, or a manifest by its digest
     Rm { image: Location },
+    /// Say who built an image, from which commit, in which run, once a trusted key has signed it; exit code 1 if none has
+    Verify(verify::Args),
+    /// Print the public key that a server signs images with
+    Key(key::Args),
 }
 
 #[derive(clap::Args)]
@@ -153,6 +160,8 @@ impl Verb {
                 }
             }
             Self::Rm { image } => image::remove(&known(image)).await?,
+            Self::Verify(args) => return verify::run(args, known(&args.image)).await,
+            Self::Key(args) => key::run(args).await?,
         }
         Ok(Exit::Done)
     }

@@ -1,6 +1,7 @@
 //! The OCI distribution API, and images: pack, copy, inspect, unpack. Knows no runs: it emits "pushed".
 
 mod access;
+pub mod attest;
 mod config;
 mod error;
 mod event;

@@ -20,6 +20,7 @@ use crate::refusal::Refusal;
 use crate::repository::Repositories;
 use crate::rollouts::Rollouts;
 use crate::runs::Runs;
+use crate::signing::Signing;
 
 /// All that a request or an effect needs. Made once, shared by everything.
 pub(crate) struct App {
@@ -40,6 +41,7 @@ pub(crate) struct App {
     /// Held by the one scrub of the registry that goes on.
     pub(crate) scrubbing: tokio::sync::Mutex<()>,
     pub(crate) rollouts: Rollouts,
+    pub(crate) signing: Signing,
     pub(crate) changes: Changes,
     pub(crate) counters: Counters,
     /// Set when the server ends: streams end by themselves then.

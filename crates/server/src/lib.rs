@@ -20,6 +20,7 @@ mod performer;
 mod planning;
 mod policy;
 mod present;
+mod provenance;
 mod record;
 mod refusal;
 mod releasing;
@@ -28,6 +29,7 @@ mod rollouts;
 mod runs;
 mod scrub;
 mod serve;
+mod signing;
 mod stream;
 mod teardown;
 

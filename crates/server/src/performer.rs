@@ -13,7 +13,7 @@ use crate::courier::Perform;
 use crate::refusal::Refusal;
 use crate::repository::RepositoryEffect;
 use crate::runs::{RunError, Runs};
-use crate::{gates, planning, releasing};
+use crate::{gates, planning, provenance, releasing};
 
 /// Performs the effects of all streams. The app is put in once it is there.
 #[derive(Default)]
@@ -68,6 +68,7 @@ async fn of_run(app: &Arc<App>, run: RunId, effect: engine::Effect) -> anyhow::R
             Counters::add(&app.counters.runs_ended);
             if conclusion == Conclusion::Success {
                 make_release(app, run).await?;
+                attest(app, run).await?;
             }
         }
     }
@@ -89,6 +90,15 @@ async fn make_release(app: &Arc<App>, run: RunId) -> anyhow::Result<()> {
         Err(error) => return Err(error.into()),
     }
     Ok(())
+}
+
+/// What the run pushed is signed once it is green; the release does not wait for it.
+async fn attest(app: &Arc<App>, run: RunId) -> anyhow::Result<()> {
+    let state = app.runs.state(run).await?;
+    match state.run() {
+        Some(record) => provenance::attest(app, record).await,
+        None => Ok(()),
+    }
 }
 
 async fn of_delivery(

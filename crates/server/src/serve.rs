@@ -37,6 +37,7 @@ use crate::performer::Performer;
 use crate::repository::Repositories;
 use crate::rollouts::Rollouts;
 use crate::runs::Runs;
+use crate::signing::Signing;
 use crate::{garbage, http, scrub};
 
 /// How long requests under way may take when the server ends.
@@ -190,6 +191,7 @@ impl Parts {
         // The cell is new, so that it takes the value.
         let _ = images.registry.set(registry.clone());
         let rollouts = open_rollouts(&options, images).await?;
+        let signing = Signing::open(&options.data)?;
 
         let host = ServerHost {
             accounts: accounts.clone(),
@@ -219,6 +221,7 @@ impl Parts {
             registry,
             scrubbing: tokio::sync::Mutex::default(),
             rollouts,
+            signing,
             changes,
             counters: Counters::default(),
             stopping: CancellationToken::new(),

@@ -12,7 +12,7 @@ use crate::delivery::{
     Decision, DeployRequest, EnvironmentStatus, Progress, PromoteRequest, PromotionSummary, ReleaseSummary,
     RollbackRequest,
 };
-use crate::registry::{CollectGarbage, GarbageReport, ScrubReport};
+use crate::registry::{CollectGarbage, GarbageReport, ScrubReport, SigningKeys};
 use crate::run::{CancelRequest, RerunRequest, RunDetail, RunQuery, RunSummary};
 use crate::{Secret, lines};
 
@@ -274,6 +274,16 @@ impl Client {
     /// Reads every blob of the registry, and takes the rotten ones out.
     pub async fn scrub(&self) -> Result<ScrubReport, ClientError> {
         self.post("/api/v1/registry/scrub", &()).await
+    }
+
+    /// The keys that the server's statements about images are verified with.
+    pub async fn signing_keys(&self) -> Result<SigningKeys, ClientError> {
+        self.get("/api/v1/registry/keys").await
+    }
+
+    /// Has the server sign with a new key from now on. What it has signed stays good.
+    pub async fn replace_signing_key(&self) -> Result<SigningKeys, ClientError> {
+        self.post("/api/v1/registry/keys", &()).await
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {

@@ -18,6 +18,7 @@ pub use delivery::{
 pub use order::{JobOrder, NeedResult, RegistryAccess, Secret, ServerAccess, SourceTree};
 pub use registry::{
     CollectGarbage, GarbageReport, GoneItem, GoneKind, RepositoryGarbage, RottenBlob, ScrubReport,
+    SigningKeys,
 };
 pub use report::{JobEvent, JobReport, Level, Stream, TestCase, TestOutcome};
 pub use run::{

@@ -76,3 +76,10 @@ pub struct RottenBlob {
     /// The images that need it: `storefront/api:v1`, or `storefront/api@sha256:…` where no tag points to one.
     pub images: Vec<String>,
 }
+
+/// The public keys that the server's statements about images are verified with.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct SigningKeys {
+    /// PEM texts: the one that signs now, then those before it, the newest first.
+    pub pem: Vec<String>,
+}

@@ -33,8 +33,8 @@ impl Endpoint {
         &self.host
     }
 
-    /// The address of a path that begins with `/v2/`.
-    pub(crate) fn url(&self, path: &str) -> String {
+    /// The address of a path: `/v2/…`.
+    pub fn url(&self, path: &str) -> String {
         let scheme = if self.is_plain { "http" } else { "https" };
         format!("{scheme}://{}{path}", self.host)
     }

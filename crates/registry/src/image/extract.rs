@@ -229,7 +229,7 @@ fn remove(path: &Path) -> io::Result<()> {
 }
 
 /// Told by the first bytes, for media types are not always right.
-fn decompress<'a>(mut packed: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>> {
+pub(crate) fn decompress<'a>(mut packed: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>> {
     let mut first = [0; 4];
     let mut count = 0;
     while count < first.len() {

@@ -1,12 +1,12 @@
 //! Images outside the registry: in layout folders, archives and other registries. What `sluice image` does.
 
-mod archive;
+pub(crate) mod archive;
 mod challenge;
 mod choose;
 mod copy;
 mod endpoint;
 mod error;
-mod extract;
+pub(crate) mod extract;
 mod inspect;
 mod layer;
 mod layout;
@@ -15,7 +15,7 @@ mod location;
 mod pack;
 mod remote;
 mod remove;
-mod store;
+pub(crate) mod store;
 mod transfer;
 mod unpack;
 mod within;

@@ -15,7 +15,7 @@ use super::challenge::Challenge;
 use super::endpoint::is_loopback;
 use super::store::Bytestream;
 use super::{Endpoint, ImageError};
-use crate::{Credentials, ImageRepository, Manifest, Reference, Tag, media_type};
+use crate::{Credentials, Descriptor, ImageIndex, ImageRepository, Manifest, Reference, Tag, media_type};
 
 /// One repository of a registry, over OCI distribution-spec 1.1.
 pub(crate) struct Remote {
@@ -126,6 +126,28 @@ impl Remote {
         }
         let pages: Vec<Page> = self.pages(self.url("tags/list?n=1000")).await?;
         Ok(pages.into_iter().flat_map(|page| page.tags).collect())
+    }
+
+    /// What says that it is about a manifest (OCI distribution-spec 1.1, "Listing Referrers"); of a registry that lacks
+    /// the API, what the fallback tag lists.
+    pub async fn referrers(&self, digest: &Digest) -> Result<Vec<Descriptor>, ImageError> {
+        let pages: Result<Vec<ImageIndex>, _> = self.pages(self.url(&format!("referrers/{digest}"))).await;
+        let indexes = match pages {
+            Err(ImageError::NotFound { .. }) => {
+                let tag = format!("{}-{}", digest.algorithm(), digest.hex());
+                let Ok(tag) = tag.parse() else { return Ok(Vec::new()) };
+                match self.manifest(&Reference::Tag(tag)).await {
+                    Ok((_, bytes)) => match Manifest::parse(&bytes, None)?.0 {
+                        Manifest::Index(index) => vec![index],
+                        Manifest::Image(_) => Vec::new(),
+                    },
+                    Err(ImageError::NotFound { .. }) => Vec::new(),
+                    Err(error) => return Err(error),
+                }
+            }
+            other => other?,
+        };
+        Ok(indexes.into_iter().flat_map(|index| index.manifests).collect())
     }
 
     /// Follows `Link` headers to the end.

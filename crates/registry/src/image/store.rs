@@ -153,6 +153,17 @@ impl Store {
         Ok(verified(bytes, digest.clone()))
     }
 
+    /// What says that it is about a manifest. A layout folder tells nothing of it.
+    pub async fn referrers(&self, digest: &Digest) -> Result<Vec<Descriptor>, ImageError> {
+        match self {
+            Self::Remote(remote) => remote.referrers(digest).await,
+            Self::Local(registry, repository) => Ok(registry.referrers(repository, digest).await?),
+            Self::Layout(_) | Self::Archive(_) => Err(ImageError::Unsupported(
+                "finding statements in a layout folder or an archive: verify the image where it was pushed to".to_owned(),
+            )),
+        }
+    }
+
     pub fn damaged(&self, digest: &Digest) -> ImageError {
         ImageError::Damaged { place: self.place(), digest: digest.clone() }
     }

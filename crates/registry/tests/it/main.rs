@@ -1,5 +1,6 @@
 mod access;
 mod age;
+mod attest;
 mod blobs;
 mod crash;
 mod engine;

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use sluice_wire::{CollectGarbage, GarbageReport, ScrubReport};
+use sluice_wire::{CollectGarbage, GarbageReport, ScrubReport, SigningKeys};
 
 use super::answer::Answer;
 use super::caller::Caller;
@@ -29,4 +29,19 @@ pub(crate) async fn scrub(State(app): State<Arc<App>>, caller: Caller) -> Answer
         Refusal::conflict("the registry is being scrubbed already; the server's log tells what is found")
     })?;
     Ok(Json(report.map_err(GarbageError::from)?))
+}
+
+/// The keys that images are verified with: anybody may know them.
+pub(crate) async fn keys(State(app): State<Arc<App>>) -> Json<SigningKeys> {
+    Json(signing_keys(&app))
+}
+
+pub(crate) async fn replace_key(State(app): State<Arc<App>>, caller: Caller) -> Answer<Json<SigningKeys>> {
+    caller.must_administrate()?;
+    app.signing.replace().map_err(std::io::Error::other)?;
+    Ok(Json(signing_keys(&app)))
+}
+
+fn signing_keys(app: &App) -> SigningKeys {
+    SigningKeys { pem: app.signing.public().iter().map(|key| key.pem()).collect() }
 }

@@ -45,6 +45,7 @@ fn api() -> Router<Arc<App>> {
         .route("/accounts/{name}/tokens/{id}", delete(accounts::revoke_token))
         .route("/deploy", post(delivery::deploy))
         .route("/registry/gc", post(registry::collect_garbage))
+        .route("/registry/keys", get(registry::keys).post(registry::replace_key))
         .route("/registry/scrub", post(registry::scrub))
         .route("/repositories", get(runs::repositories))
         .nest("/repositories/{owner}/{name}", repository())

@@ -4,13 +4,14 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use sluice_registry::Credentials;
+use sluice_registry::attest::{PublicKey, Verified, VerifyError, verify};
 use sluice_registry::image::{self, Content, Location, PackOptions};
 use sluice_wire::{CollectGarbage, GoneItem, GoneKind, ReleaseSummary};
 
 use crate::access::status;
 use crate::age::age;
 use crate::jobs::{pipeline, tokens};
-use crate::world::World;
+use crate::world::{World, git};
 
 const POLICY: &str = "\
 services:
@@ -50,6 +51,23 @@ async fn release(world: &World) -> ReleaseSummary {
     }
 }
 
+async fn keys(world: &World) -> Vec<PublicKey> {
+    let keys = world.admin.signing_keys().await.unwrap();
+    keys.pem.iter().map(|pem| PublicKey::from_pem(pem).unwrap()).collect()
+}
+
+/// Waits until both statements are there: they come after the release.
+async fn attested(world: &World, image: &Location) -> Verified {
+    let until = Instant::now() + Duration::from_secs(60);
+    loop {
+        match verify(image, &keys(world).await).await {
+            Ok(verified) if verified.attestations.len() == 2 => return verified,
+            other => assert!(Instant::now() < until, "not signed in time: {other:?}"),
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 fn of_kind(gone: &[GoneItem], kind: GoneKind) -> Vec<&str> {
     gone.iter().filter(|item| item.kind == kind).map(|item| item.name.as_str()).collect()
 }
@@ -74,6 +92,24 @@ async fn what_is_released_stays_and_what_the_rules_let_go_goes() {
     world.ended(1).await;
     assert_eq!(release(&world).await.images.values().next().unwrap().digest.to_string(), released);
 
+    // The run's word about it is signed, attached, and stays with it.
+    let image = location(&world, &format!("shop/api@{released}"), &token);
+    let verified = attested(&world, &image).await;
+    let definition = &verified.provenance.build_definition;
+    assert_eq!(definition.external_parameters["repository"], "acme/shop");
+    assert_eq!(definition.external_parameters["workflow"], ".circleci/config.yml");
+    assert_eq!(definition.internal_parameters["job"], "work");
+    let commit = git(&world.tree(), &["rev-parse", "HEAD"]).unwrap();
+    assert_eq!(definition.resolved_dependencies[0].digest["gitCommit"], commit.trim());
+    assert_eq!(
+        verified.provenance.run_details.metadata.invocation_id,
+        format!("{}/acme/shop/runs/1", world.url)
+    );
+    // An image that a person pushed has no run that could speak for it.
+    push(&world, "shop/api:by-hand", &token, "by hand").await;
+    let unsigned = verify(&location(&world, "shop/api:by-hand", &token), &keys(&world).await).await;
+    assert!(matches!(unsigned, Err(VerifyError::Nothing { .. })), "{unsigned:?}");
+
     let mut builds = Vec::new();
     for n in 1..=3 {
         builds.push(push(&world, &format!("shop/api:build-{n}"), &token, &format!("build {n}")).await);
@@ -84,7 +120,7 @@ async fn what_is_released_stays_and_what_the_rules_let_go_goes() {
     assert_eq!(planned, world.admin.collect_garbage(&DRY).await.unwrap());
     let gone = &planned.repositories[0];
     assert_eq!((planned.repositories.len(), gone.repository.as_str()), (1, "shop/api"));
-    assert_eq!(of_kind(&gone.gone, GoneKind::Tag), ["build-1", "build-2"]);
+    assert_eq!(of_kind(&gone.gone, GoneKind::Tag), ["build-2", "build-1"]);
     assert_eq!(gone.gone[0].why, "retention of `build-*`, not among the newest 1");
     let mut manifests = of_kind(&gone.gone, GoneKind::Manifest);
     manifests.sort_unstable();
@@ -102,6 +138,20 @@ async fn what_is_released_stays_and_what_the_rules_let_go_goes() {
     let reader = world.account("rea", "write", &[]).await;
     assert_eq!(status(reader.collect_garbage(&DRY).await), 403);
     assert_eq!(status(reader.scrub().await), 403);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_key_signs_and_the_one_before_is_still_trusted() {
+    let mut world = World::start().await;
+    let first = keys(&world).await;
+    let writer = world.account("wes", "write", &[]).await;
+    assert_eq!(status(writer.replace_signing_key().await), 403);
+    world.admin.replace_signing_key().await.unwrap();
+    let after = keys(&world).await;
+    assert_eq!((after.len(), after[1]), (2, first[0]));
+    world.restart().await;
+    assert_eq!(keys(&world).await, after);
     world.end().await;
 }
 
