@@ -1,5 +1,6 @@
 use sluice_model::UserName;
-use sluice_wire::{NewToken, PutAccount};
+use sluice_registry::Scope;
+use sluice_wire::{NewRegistryToken, NewToken, PutAccount};
 
 use crate::remote::{ServerArgs, converse};
 use crate::{Exit, show};
@@ -36,6 +37,12 @@ enum Verb {
         /// What it is for
         #[arg(long, default_value = "command line")]
         label: String,
+        /// Only for the registry, and there for this, as in pull,push:storefront/*; may be repeated
+        #[arg(long = "registry", value_name = "ACTIONS:REPOSITORIES")]
+        scopes: Vec<Scope>,
+        /// How many days such a token is good [default: until it is revoked]
+        #[arg(long, value_name = "N", requires = "scopes")]
+        days: Option<u32>,
     },
     /// Remove an account and its tokens
     Remove { name: String },
@@ -62,7 +69,13 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
                 let account = client.put_account(&account).await?;
                 println!("{} may {}; groups: {}", account.name, account.access, account.groups.join(", "));
             }
-            Verb::Token { name, label } => {
+            Verb::Token { name, label, scopes, days } if !scopes.is_empty() => {
+                let scopes = scopes.iter().map(ToString::to_string).collect();
+                let token = NewRegistryToken { label: label.clone(), scopes, days: *days };
+                let token = client.new_registry_token(&UserName::new(name), &token).await?;
+                println!("{}", token.token.expose());
+            }
+            Verb::Token { name, label, .. } => {
                 let token =
                     client.new_token(&UserName::new(name), &NewToken { label: label.clone() }).await?;
                 println!("{}\n{}", token.token.expose(), token.link.expose());

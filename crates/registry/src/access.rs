@@ -53,7 +53,7 @@ pub enum AccessRequest {
     },
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Action {
     Pull,
     Push,
@@ -61,6 +61,8 @@ pub enum Action {
 }
 
 impl Action {
+    pub const ALL: [Self; 3] = [Self::Pull, Self::Push, Self::Delete];
+
     /// The spelling in the scope of a bearer challenge.
     pub fn as_str(self) -> &'static str {
         match self {

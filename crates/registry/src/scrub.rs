@@ -39,22 +39,18 @@ impl Registry {
         let listed = self.blobs.list().await?;
         for blob in &listed {
             let began = tokio::time::Instant::now();
-            match self.check(blob).await? {
-                Some(read) => {
-                    scrubbed.blobs += 1;
-                    scrubbed.bytes += read.bytes;
-                    if let Some(problem) = read.problem
-                        && self.quarantine(blob).await?
-                    {
-                        tracing::error!(digest = %blob.digest, problem, "a blob of the registry is rotten");
-                        rotten.insert(blob.digest.clone(), problem);
-                    }
-                    let due = Duration::from_secs_f64(read.bytes as f64 / bytes_per_second.max(1) as f64);
-                    tokio::time::sleep_until(began + due).await;
-                }
-                // Removed since the list was made.
-                None => {}
+            // None where it was removed since the list was made.
+            let Some(read) = self.check(blob).await? else { continue };
+            scrubbed.blobs += 1;
+            scrubbed.bytes += read.bytes;
+            if let Some(problem) = read.problem
+                && self.quarantine(blob).await?
+            {
+                tracing::error!(digest = %blob.digest, problem, "a blob of the registry is rotten");
+                rotten.insert(blob.digest.clone(), problem);
             }
+            let due = Duration::from_secs_f64(read.bytes as f64 / bytes_per_second.max(1) as f64);
+            tokio::time::sleep_until(began + due).await;
         }
         let present: BTreeSet<Digest> =
             self.blobs.list().await?.into_iter().map(|blob| blob.digest).collect();

@@ -6,6 +6,7 @@ use std::path::Path;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sluice_model::{InstanceId, RunId, Timestamp, UserName};
+use sluice_registry::Scope;
 use sluice_release::Approver;
 use sluice_store::{Access, Store, StoreError, Token, TokenKind, User, Write, hash_token};
 use sluice_wire::Secret;
@@ -90,7 +91,10 @@ impl Accounts {
                 groups: Vec::new(),
                 job: Some(LogKey { run, instance, attempt }),
             },
-            TokenKind::Personal | TokenKind::Session | TokenKind::Registry { .. } => {
+            TokenKind::Personal
+            | TokenKind::Session
+            | TokenKind::Scoped { .. }
+            | TokenKind::Registry { .. } => {
                 Actor { name: user.name, access: user.access, groups: user.groups, job: None }
             }
         }))
@@ -138,6 +142,29 @@ impl Accounts {
         label: &str,
     ) -> Result<(Secret, String), StoreError> {
         self.mint(TokenKind::Personal, owner, label, None).await
+    }
+
+    /// A new token for the registry only, and the id that names it.
+    pub(crate) async fn new_scoped_token(
+        &self,
+        owner: &UserName,
+        label: &str,
+        scopes: &[Scope],
+        expires: Option<Timestamp>,
+    ) -> Result<(Secret, String), StoreError> {
+        let scopes = scopes.iter().map(ToString::to_string).collect();
+        self.mint(TokenKind::Scoped { scopes }, owner, label, expires).await
+    }
+
+    /// Whose token for the registry it is, and what for; none where it is another kind.
+    pub(crate) async fn scoped(&self, password: &str) -> Result<Option<(User, Vec<Scope>)>, StoreError> {
+        let Some(Token { kind: TokenKind::Scoped { scopes }, owner, .. }) = self.valid(password).await?
+        else {
+            return Ok(None);
+        };
+        let Some(user) = self.store.user(&owner).await? else { return Ok(None) };
+        // Each was checked when the token was made; one that is none allows nothing.
+        Ok(Some((user, scopes.iter().filter_map(|scope| scope.parse().ok()).collect())))
     }
 
     /// A job's tokens, for the server and for the registry.

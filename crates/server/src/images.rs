@@ -10,7 +10,7 @@ use sluice_deploy::{ImageProcess, ImageRef, Images, PullSource};
 use sluice_model::{InstanceId, RunId};
 use sluice_registry::{
     Access, AccessRequest, Action, Credentials, EventError, Events, Platform, Pushed, Pusher, Reference,
-    Registry, RepositoryPattern, Verdict, image::Limits as UnpackLimits,
+    Registry, RepositoryPattern, Scope, Verdict, image::Limits as UnpackLimits,
 };
 use sluice_store::{Access as Right, PushedImage, Store, StoreError, Write};
 use subtle::ConstantTimeEq as _;
@@ -51,6 +51,8 @@ struct Client {
     right: Right,
     /// The run whose job it is.
     run: Option<RunId>,
+    /// Of a token that is for some repositories only.
+    scopes: Option<Vec<Scope>>,
 }
 
 impl Access for RegistryAccess {
@@ -108,7 +110,12 @@ impl RegistryAccess {
     async fn client(&self, credentials: &Credentials) -> Result<Option<Client>, StoreError> {
         let (secret, shown) = match credentials {
             Credentials::Basic { username, password } if self.puller.is(username, password) => {
-                return Ok(Some(Client { by: Pusher::new(PULLER), right: Right::Read, run: None }));
+                return Ok(Some(Client {
+                    by: Pusher::new(PULLER),
+                    right: Right::Read,
+                    run: None,
+                    scopes: None,
+                }));
             }
             Credentials::Basic { username, password } => {
                 let (username, password) = (username.clone(), password.clone());
@@ -117,7 +124,20 @@ impl RegistryAccess {
             Credentials::Bearer { token } => (token.clone(), Shown::Bearer(token.clone())),
         };
         if let Some((key, _)) = self.accounts.registry_job(&secret).await? {
-            return Ok(Some(Client { by: pusher(&key), right: Right::Write, run: Some(key.run) }));
+            return Ok(Some(Client {
+                by: pusher(&key),
+                right: Right::Write,
+                run: Some(key.run),
+                scopes: None,
+            }));
+        }
+        if let Some((user, scopes)) = self.accounts.scoped(&secret).await? {
+            let is_own = match credentials {
+                Credentials::Basic { username, .. } => username == user.name.as_str() || username == "token",
+                Credentials::Bearer { .. } => true,
+            };
+            let by = Pusher::new(format!("user {}", user.name));
+            return Ok(is_own.then_some(Client { by, right: user.access, run: None, scopes: Some(scopes) }));
         }
         let actor = self.accounts.authenticate(&shown).await?;
         // A job pushes with its registry credential only, so that what it pushes is tied to it.
@@ -125,11 +145,15 @@ impl RegistryAccess {
             by: Pusher::new(format!("user {}", actor.name)),
             right: if actor.job.is_some() { Right::Read } else { actor.access },
             run: None,
+            scopes: None,
         }))
     }
 }
 
 fn verdict(client: Client, request: &AccessRequest) -> Verdict {
+    if let Some(reason) = out_of_scope(&client, request) {
+        return Verdict::Denied { reason };
+    }
     let needed = match request {
         AccessRequest::Login | AccessRequest::Catalog => Right::Read,
         AccessRequest::Repository { action: Action::Pull, .. } => Right::Read,
@@ -144,12 +168,26 @@ fn verdict(client: Client, request: &AccessRequest) -> Verdict {
     Verdict::Denied { reason }
 }
 
+/// Why a token that is for some repositories does not reach this far; none where it does.
+fn out_of_scope(client: &Client, request: &AccessRequest) -> Option<String> {
+    let scopes = client.scopes.as_ref()?;
+    let allowed = match request {
+        AccessRequest::Login => true,
+        AccessRequest::Catalog => false,
+        AccessRequest::Repository { repository, action } => {
+            scopes.iter().any(|scope| scope.allows(repository, *action))
+        }
+    };
+    let scopes: Vec<String> = scopes.iter().map(|scope| format!("`{scope}`")).collect();
+    (!allowed).then(|| format!("this token is for {} only", scopes.join(", ")))
+}
+
 /// `job RUN ATTEMPT INSTANCE`: what the registry keeps of a job, and hands back with its pushes.
 fn pusher(key: &LogKey) -> Pusher {
     Pusher::new(format!("job {} {} {}", key.run, key.attempt, key.instance))
 }
 
-fn job_of(pusher: &Pusher) -> Option<(RunId, u32, InstanceId)> {
+pub(crate) fn job_of(pusher: &Pusher) -> Option<(RunId, u32, InstanceId)> {
     let mut words = pusher.as_str().strip_prefix("job ")?.splitn(3, ' ');
     let (run, attempt, instance) = (words.next()?, words.next()?, words.next()?);
     let Ok(instance) = instance.parse();
@@ -247,7 +285,7 @@ mod tests {
 
     #[test]
     fn rollouts_may_pull_and_nothing_else() {
-        let client = || Client { by: Pusher::new(PULLER), right: Right::Read, run: None };
+        let client = || Client { by: Pusher::new(PULLER), right: Right::Read, run: None, scopes: None };
         let ask = |action| AccessRequest::Repository { repository: "a/b".parse().unwrap(), action };
         assert!(matches!(verdict(client(), &ask(Action::Pull)), Verdict::Allowed { .. }));
         for action in [Action::Push, Action::Delete] {

@@ -53,6 +53,8 @@ pub enum TokenKind {
     Personal,
     /// A person in a browser; made out of a personal token.
     Session,
+    /// A person's programs, towards the registry only, and there for this: `pull,push:storefront/*`.
+    Scoped { scopes: Vec<String> },
     /// One job's steps, towards the API; ends with the job.
     Job { run: RunId, instance: InstanceId, attempt: u32 },
     /// One job's steps, towards the registry; ends with the job.
@@ -97,15 +99,21 @@ fn read_user(row: &Row<'_>) -> Result<User, StoreError> {
 }
 
 const TOKEN: &str =
-    "SELECT hash, kind, owner, label, run, instance, attempt, created_ms, expires_ms FROM tokens";
+    "SELECT hash, kind, owner, label, run, instance, attempt, created_ms, expires_ms, scopes FROM tokens";
 
 pub(crate) fn token(connection: &Connection, hash: &str) -> Result<Option<Token>, StoreError> {
     Ok(query(connection, &format!("{TOKEN} WHERE hash = $1"), &[hash.into()], read_token)?.pop())
 }
 
 pub(crate) fn tokens(connection: &Connection, owner: &str) -> Result<Vec<Token>, StoreError> {
-    let sql = format!("{TOKEN} WHERE owner = $1 AND kind = 'personal' ORDER BY created_ms, hash");
+    let sql =
+        format!("{TOKEN} WHERE owner = $1 AND kind IN ('personal', 'scoped') ORDER BY created_ms, hash");
     query(connection, &sql, &[owner.into()], read_token)
+}
+
+fn read_scopes(text: &str) -> Result<Vec<String>, StoreError> {
+    serde_json::from_str(text)
+        .map_err(|error| StoreError::Corrupt { what: "scopes of a token", reason: error.to_string() })
 }
 
 fn read_token(row: &Row<'_>) -> Result<Token, StoreError> {
@@ -116,6 +124,7 @@ fn read_token(row: &Row<'_>) -> Result<Token, StoreError> {
     let kind = match row.get::<_, String>(1)?.as_str() {
         "personal" => TokenKind::Personal,
         "session" => TokenKind::Session,
+        "scoped" => TokenKind::Scoped { scopes: read_scopes(&row.get::<_, String>(9)?)? },
         "job" => job().map(|(run, instance, attempt)| TokenKind::Job { run, instance, attempt })?,
         "registry" => job().map(|(run, instance, attempt)| TokenKind::Registry { run, instance, attempt })?,
         other => return Err(StoreError::Corrupt { what: "token kind", reason: format!("`{other}`") }),

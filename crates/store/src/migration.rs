@@ -3,8 +3,11 @@ use rusqlite::Connection;
 use crate::StoreError;
 
 /// Every change to the schema, in order. One that has been released is never edited: a test freezes their digests.
-pub(crate) const MIGRATIONS: [&str; 2] =
-    [include_str!("../migrations/0001_first.sql"), include_str!("../migrations/0002_image_claims.sql")];
+pub(crate) const MIGRATIONS: [&str; 3] = [
+    include_str!("../migrations/0001_first.sql"),
+    include_str!("../migrations/0002_image_claims.sql"),
+    include_str!("../migrations/0003_token_scopes.sql"),
+];
 
 /// Brings the schema up to date. A schema newer than this program's is left alone and refused.
 pub(crate) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
@@ -45,7 +48,7 @@ mod tests {
 
     #[test]
     fn a_migration_that_was_released_is_never_edited() {
-        let frozen = [FROZEN_0001, FROZEN_0002];
+        let frozen = [FROZEN_0001, FROZEN_0002, FROZEN_0003];
         for (sql, frozen) in MIGRATIONS.iter().zip(frozen) {
             let mut hash = Fnv(0xcbf2_9ce4_8422_2325);
             hash.write(sql.as_bytes());
@@ -56,6 +59,7 @@ mod tests {
 
     const FROZEN_0001: u64 = 16685293435949934661;
     const FROZEN_0002: u64 = 8626737242845537864;
+    const FROZEN_0003: u64 = 2406388682034023237;
 
     #[test]
     fn a_newer_schema_is_refused() {

@@ -251,14 +251,16 @@ fn add_run(connection: &Connection, row: &RunRow) -> Result<(), StoreError> {
 
 fn add_token(connection: &Connection, token: &Token) -> Result<(), StoreError> {
     let Token { hash, kind, owner, label, created, expires } = token;
-    let (kind, job) = match kind {
-        TokenKind::Personal => ("personal", None),
-        TokenKind::Session => ("session", None),
-        TokenKind::Job { run, instance, attempt } => ("job", Some((run, instance, attempt))),
-        TokenKind::Registry { run, instance, attempt } => ("registry", Some((run, instance, attempt))),
+    let (kind, job, scopes) = match kind {
+        TokenKind::Personal => ("personal", None, None),
+        TokenKind::Session => ("session", None, None),
+        TokenKind::Scoped { scopes } => ("scoped", None, Some(serde_json::json!(scopes).to_string())),
+        TokenKind::Job { run, instance, attempt } => ("job", Some((run, instance, attempt)), None),
+        TokenKind::Registry { run, instance, attempt } => ("registry", Some((run, instance, attempt)), None),
     };
-    let sql = "INSERT INTO tokens (hash, kind, owner, label, run, instance, attempt, created_ms, expires_ms)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    let sql =
+        "INSERT INTO tokens (hash, kind, owner, label, run, instance, attempt, created_ms, expires_ms, scopes)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
     let values = [
         hash.into(),
         kind.into(),
@@ -269,6 +271,7 @@ fn add_token(connection: &Connection, token: &Token) -> Result<(), StoreError> {
         job.map(|(_, _, attempt)| *attempt).into(),
         created.0.into(),
         expires.map(|at| at.0).into(),
+        scopes.as_ref().map(Value::from).into(),
     ];
     execute(connection, sql, &values)?;
     Ok(())

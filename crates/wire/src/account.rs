@@ -21,6 +21,9 @@ pub struct TokenSummary {
     pub id: String,
     pub label: String,
     pub created: Timestamp,
+    /// Of a token that is for the registry only: what it may do there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scopes: Vec<String>,
 }
 
 /// Makes an account, or changes the one of this name.
@@ -35,6 +38,24 @@ pub struct PutAccount {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewToken {
     pub label: String,
+}
+
+/// Makes a token that reaches the registry only.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewRegistryToken {
+    pub label: String,
+    /// What it may do: `pull,push:storefront/*`.
+    pub scopes: Vec<String>,
+    /// How long it is good; none: until it is revoked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub days: Option<u32>,
+}
+
+/// The only time that a token for the registry is shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FreshRegistryToken {
+    pub id: String,
+    pub token: Secret,
 }
 
 /// The only time that a token is shown.

@@ -7,7 +7,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sluice_model::{EnvironmentName, InstanceId, JobId, PromotionId, RepositoryName, UserName};
 
-use crate::account::{Account, FreshToken, NewToken, Problem, PutAccount, ServerVersion};
+use crate::account::{
+    Account, FreshRegistryToken, FreshToken, NewRegistryToken, NewToken, Problem, PutAccount, ServerVersion,
+};
 use crate::delivery::{
     Decision, DeployRequest, EnvironmentStatus, Progress, PromoteRequest, PromotionSummary, ReleaseSummary,
     RollbackRequest,
@@ -260,6 +262,15 @@ impl Client {
 
     pub async fn new_token(&self, name: &UserName, token: &NewToken) -> Result<FreshToken, ClientError> {
         self.post(&format!("/api/v1/accounts/{}/tokens", segment(name.as_str())), token).await
+    }
+
+    /// A token that reaches the registry only.
+    pub async fn new_registry_token(
+        &self,
+        name: &UserName,
+        token: &NewRegistryToken,
+    ) -> Result<FreshRegistryToken, ClientError> {
+        self.post(&format!("/api/v1/accounts/{}/registry-tokens", segment(name.as_str())), token).await
     }
 
     pub async fn revoke_token(&self, name: &UserName, id: &str) -> Result<(), ClientError> {

@@ -9,7 +9,10 @@ mod registry;
 mod report;
 mod run;
 
-pub use account::{Account, FreshToken, NewToken, Problem, PutAccount, ServerVersion, TokenSummary};
+pub use account::{
+    Account, FreshRegistryToken, FreshToken, NewRegistryToken, NewToken, Problem, PutAccount, ServerVersion,
+    TokenSummary,
+};
 pub use client::{Client, ClientError};
 pub use delivery::{
     Decision, DeployRequest, EnvironmentStatus, ImageSummary, LiveRelease, Progress, PromoteRequest,

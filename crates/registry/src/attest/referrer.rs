@@ -12,8 +12,8 @@ use crate::{
 /// What is in an artifact that needs no configuration (OCI image-spec 1.1, manifest.md, "Guidance for an Empty Descriptor").
 const EMPTY: &[u8] = b"{}";
 const EMPTY_TYPE: &str = "application/vnd.oci.empty.v1+json";
-pub(super) const CONTENT: &str = "dev.sigstore.bundle.content";
-pub(super) const PREDICATE_TYPE: &str = "dev.sigstore.bundle.predicateType";
+const CONTENT: &str = "dev.sigstore.bundle.content";
+pub(crate) const PREDICATE_TYPE: &str = "dev.sigstore.bundle.predicateType";
 const CREATED: &str = "org.opencontainers.image.created";
 
 /// A statement that is about an image and lies beside it.

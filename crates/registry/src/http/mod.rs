@@ -6,7 +6,7 @@ mod body;
 mod error;
 mod list;
 mod manifest;
-mod range;
+pub mod range;
 mod route;
 mod upload;
 

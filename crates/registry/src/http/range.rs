@@ -1,3 +1,5 @@
+//! Headers that name a part of a blob.
+
 use std::ops::Range;
 
 /// What a `Range` header asks of a blob (RFC 9110, section 14.2).
@@ -10,6 +12,7 @@ pub enum Wanted {
     Unsatisfiable,
 }
 
+/// Reads a `Range` header about a blob of this size.
 pub fn wanted(header: Option<&str>, size_bytes: u64) -> Wanted {
     let Some(text) = header.and_then(|text| text.trim().strip_prefix("bytes=")) else { return Wanted::All };
     let Some((first, last)) = text.trim().split_once('-') else { return Wanted::All };

@@ -4,8 +4,11 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use sluice_model::UserName;
-use sluice_store::{Access, User, Write};
-use sluice_wire::{Account, FreshToken, NewToken, PutAccount, Secret, TokenSummary};
+use sluice_registry::Scope;
+use sluice_store::{Access, TokenKind, User, Write};
+use sluice_wire::{
+    Account, FreshRegistryToken, FreshToken, NewRegistryToken, NewToken, PutAccount, Secret, TokenSummary,
+};
 
 use super::answer::Answer;
 use super::caller::Caller;
@@ -86,6 +89,27 @@ pub(crate) async fn new_token(
     Ok(Json(FreshToken { id, token, link }))
 }
 
+/// A token for programs, that reaches the registry only, and there what its scopes say.
+pub(crate) async fn new_registry_token(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(name): Path<String>,
+    Json(request): Json<NewRegistryToken>,
+) -> Answer<Json<FreshRegistryToken>> {
+    let user = find(&app, &UserName::new(name)).await?;
+    must_own(&caller, &user.name)?;
+    if !(1..=MAX_SCOPES).contains(&request.scopes.len()) {
+        return Err(Refusal::bad(format!("a token for the registry has 1 to {MAX_SCOPES} scopes")));
+    }
+    let scopes: Result<Vec<Scope>, _> = request.scopes.iter().map(|scope| scope.parse()).collect();
+    let scopes = scopes.map_err(|error: sluice_model::InvalidName| Refusal::bad(error.to_string()))?;
+    let expires = request.days.map(|days| now().plus_ms(i64::from(days) * 24 * 3600 * 1000));
+    let (token, id) = app.accounts.new_scoped_token(&user.name, &request.label, &scopes, expires).await?;
+    Ok(Json(FreshRegistryToken { id, token }))
+}
+
+const MAX_SCOPES: usize = 50;
+
 pub(crate) async fn revoke_token(
     State(app): State<Arc<App>>,
     caller: Caller,
@@ -132,6 +156,10 @@ async fn account(app: &App, user: User) -> Answer<Account> {
         id: token_id(&token.hash).to_owned(),
         label: token.label,
         created: token.created,
+        scopes: match token.kind {
+            TokenKind::Scoped { scopes } => scopes,
+            _ => Vec::new(),
+        },
     });
     Ok(Account {
         tokens: tokens.collect(),

@@ -42,6 +42,7 @@ fn api() -> Router<Arc<App>> {
         .route("/accounts", get(accounts::list).post(accounts::put))
         .route("/accounts/{name}", delete(accounts::remove))
         .route("/accounts/{name}/tokens", post(accounts::new_token))
+        .route("/accounts/{name}/registry-tokens", post(accounts::new_registry_token))
         .route("/accounts/{name}/tokens/{id}", delete(accounts::revoke_token))
         .route("/deploy", post(delivery::deploy))
         .route("/registry/gc", post(registry::collect_garbage))

@@ -58,6 +58,7 @@ async fn every_page_answers_and_nobody_sees_one_without_signing_in() {
     for (path, seen) in [
         (paths::home().to_owned(), "acme"),
         (paths::people().to_owned(), "admin"),
+        (paths::images(name), "No image yet"),
         (paths::repository(name), "Change the shop"),
         (paths::runs(name), "Change the shop"),
         (paths::run(name, 1), "build"),

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use sluice_registry::Credentials;
 use sluice_registry::attest::{PublicKey, Verified, VerifyError, verify};
 use sluice_registry::image::{self, Content, Location, PackOptions};
-use sluice_wire::{CollectGarbage, GoneItem, GoneKind, ReleaseSummary};
+use sluice_wire::{Client, CollectGarbage, GoneItem, GoneKind, NewRegistryToken, ReleaseSummary};
 
 use crate::access::status;
 use crate::age::age;
@@ -138,6 +138,41 @@ async fn what_is_released_stays_and_what_the_rules_let_go_goes() {
     let reader = world.account("rea", "write", &[]).await;
     assert_eq!(status(reader.collect_garbage(&DRY).await), 403);
     assert_eq!(status(reader.scrub().await), 403);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_for_some_images_reaches_no_others_and_nothing_else() {
+    let mut world = World::start().await;
+    let ann = world.account("admin", "admin", &[]).await;
+    let owner = sluice_model::UserName::new("admin");
+    let scopes = ["pull,push:tools/*", "pull:public/cat"].map(str::to_owned).to_vec();
+    let request = NewRegistryToken { label: "builder".to_owned(), scopes: scopes.clone(), days: Some(1) };
+    let fresh = ann.new_registry_token(&owner, &request).await.unwrap();
+    let scoped = fresh.token.expose();
+    push(&world, "tools/cat:v1", scoped, "cat").await;
+    let token = world.token().await;
+    push(&world, "public/cat:v1", &token, "cat").await;
+    push(&world, "shop/api:v1", &token, "api").await;
+    image::inspect(&location(&world, "public/cat:v1", scoped), None).await.unwrap();
+    assert!(image::inspect(&location(&world, "shop/api:v1", scoped), None).await.is_err());
+    let deleted = image::remove(&location(&world, "tools/cat:v1", scoped)).await.unwrap_err();
+    assert!(
+        deleted.to_string().contains("this token is for `pull,push:tools/*`, `pull:public/cat` only"),
+        "{deleted}"
+    );
+    // It is no token for the rest of the server, and is listed and revoked like others.
+    let client = Client::new(&world.url, Some(fresh.token.clone())).unwrap();
+    assert_eq!(status(client.whoami().await), 401);
+    let accounts = ann.accounts().await.unwrap();
+    let listed = accounts[0].tokens.iter().find(|token| token.id == fresh.id).unwrap();
+    assert_eq!(listed.scopes, scopes);
+    ann.revoke_token(&owner, &fresh.id).await.unwrap();
+    assert!(image::inspect(&location(&world, "public/cat:v1", scoped), None).await.is_err());
+    for wrong in [vec![], vec!["pull".to_owned()], vec!["pull:A".to_owned()]] {
+        let request = NewRegistryToken { label: "x".to_owned(), scopes: wrong, days: None };
+        assert_eq!(status(ann.new_registry_token(&owner, &request).await), 400);
+    }
     world.end().await;
 }
 
