@@ -41,8 +41,10 @@ pub(crate) async fn attest(app: &App, run: &engine::Run) -> anyhow::Result<()> {
                 attach(app, &image, &push, CYCLONEDX, &serde_json::to_vec(&bom)?).await?;
             }
             Ok(None) => {}
-            // A layer that is no archive, as an artifact's: it has a provenance, and no contents to list.
-            Err(error @ ImageError::Layer { .. }) => {
+            // A layer that is no archive, as an artifact's, or that is elsewhere: there are no contents to list.
+            Err(
+                error @ (ImageError::Layer { .. } | ImageError::Registry(RegistryError::BlobUnknown { .. })),
+            ) => {
                 tracing::info!(%error, image = push.image, digest = %push.digest, "an image has no bill of materials");
             }
             Err(error) => return Err(error.into()),

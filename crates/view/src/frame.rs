@@ -48,6 +48,7 @@ pub(crate) enum Tab {
     Runs,
     Board,
     Releases,
+    Images,
 }
 
 /// Where a page stands: its title, and the repository that it belongs to.
@@ -109,6 +110,7 @@ impl Frame {
                             ("Runs", paths::runs(name), tab == Tab::Runs),
                             ("Board", paths::board(name), tab == Tab::Board),
                             ("Releases", paths::releases(name), tab == Tab::Releases),
+                            ("Images", paths::images(name), tab == Tab::Images),
                         ] {
                             a href=(href) aria-current=[is_here.then_some("page")] { (label) }
                         }
@@ -170,6 +172,7 @@ fn help(place: &Place<'_>) -> Markup {
                     (goes("r", "runs", paths::runs(name)))
                     (goes("b", "board", paths::board(name)))
                     (goes("l", "releases", paths::releases(name)))
+                    (goes("i", "images", paths::images(name)))
                 }
                 tr { th { kbd { "?" } } td { "this list" } }
             }

@@ -146,6 +146,10 @@ pub fn release_events(repository: &RepositoryName, version: &str) -> String {
     format!("{}/events", release(repository, version))
 }
 
+pub fn images(name: &RepositoryName) -> String {
+    format!("{}/images", repository(name))
+}
+
 /// One segment of a path, or one value of a query: what is not unreserved (RFC 3986, 2.3) is percent-encoded.
 pub(crate) fn segment(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());

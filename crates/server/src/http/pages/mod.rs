@@ -4,6 +4,7 @@ mod answer;
 mod artifacts;
 mod assets;
 mod delivery;
+mod images;
 mod live;
 mod log;
 mod people;
@@ -47,6 +48,7 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/{owner}/{name}/environments/{environment}/promote", post(delivery::promote))
         .route("/{owner}/{name}/environments/{environment}/rollback", post(delivery::roll_back))
         .route("/{owner}/{name}/promotions/{promotion}/gate", post(delivery::decide))
+        .route("/{owner}/{name}/images", get(images::page))
         .route("/{owner}/{name}/releases", get(delivery::releases))
         .route("/{owner}/{name}/releases/-/events", get(delivery::releases_events))
         .route("/{owner}/{name}/releases/{version}", get(delivery::release))

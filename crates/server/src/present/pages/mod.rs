@@ -2,12 +2,14 @@
 
 mod board;
 mod gate;
+mod images;
 mod job;
 mod release;
 mod run;
 mod runs;
 
 pub(crate) use board::board;
+pub(crate) use images::images;
 pub(crate) use job::{job, log_lines};
 pub(crate) use release::{release, releases};
 pub(crate) use run::run;

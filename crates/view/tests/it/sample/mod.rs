@@ -173,6 +173,62 @@ pub fn artifact() -> ArtifactPage {
     }
 }
 
+pub fn images() -> ImagesPage {
+    let tagged = |tag: &str, seed, by, releases: &[(&str, &[&str])]| TaggedImage {
+        tag: tag.to_owned(),
+        digest: digest(seed),
+        set_at: ago(seed as i64 * 3_600),
+        by,
+        platforms: vec!["linux/amd64".to_owned()],
+        size_bytes: 48_210_334,
+        layers: vec![(digest(71), 29_124_181), (digest(seed + 100), 19_086_153)],
+        has_provenance: false,
+        has_bill_of_materials: false,
+        releases: releases
+            .iter()
+            .map(|(version, live)| {
+                ((*version).to_owned(), live.iter().map(|name| environment(name)).collect())
+            })
+            .collect(),
+    };
+    let job = |run, name: &str| ImagePusher::Job { run, instance: instance(name) };
+    let signed = |image| TaggedImage { has_provenance: true, has_bill_of_materials: true, ..image };
+    let index = TaggedImage {
+        platforms: vec!["linux/amd64".to_owned(), "linux/arm64".to_owned()],
+        layers: vec![],
+        ..tagged("by-hand", 60, ImagePusher::Person("jonas".to_owned()), &[])
+    };
+    ImagesPage {
+        repository: repository(),
+        host: "127.0.0.1:7000".to_owned(),
+        images: vec![
+            ImageSection {
+                name: "storefront/api".to_owned(),
+                size_bytes: 181_204_551,
+                own_bytes: 102_310_004,
+                tags: vec![
+                    signed(tagged("version1.2.5", 1, job(42, "push"), &[("version1.2.5", &["dev"])])),
+                    signed(tagged(
+                        "version1.2.3",
+                        50,
+                        job(38, "push"),
+                        &[("version1.2.3", &["staging", "production"])],
+                    )),
+                    index,
+                ],
+                more: 118,
+            },
+            ImageSection {
+                name: "storefront/web".to_owned(),
+                size_bytes: 21_000_000,
+                own_bytes: 21_000_000,
+                tags: vec![tagged("build-<b>77", 3, job(41, "build images.2"), &[])],
+                more: 0,
+            },
+        ],
+    }
+}
+
 /// Every page by name, as the gallery and the snapshots show them.
 pub fn pages() -> Vec<(&'static str, String)> {
     let frame = &frame();
@@ -208,6 +264,8 @@ pub fn pages() -> Vec<(&'static str, String)> {
         ("releases-empty", ReleasesPage { releases: vec![], older: None, ..releases() }.render(frame)),
         ("release", release().render(frame)),
         ("people", people().render(frame)),
+        ("images", images().render(frame)),
+        ("images-empty", ImagesPage { images: vec![], ..images() }.render(frame)),
         ("artifact", artifact().render(frame)),
         ("not-found", ProblemPage::not_found("no run 99 in acme/storefront").render(frame)),
         (
