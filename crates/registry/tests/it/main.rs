@@ -3,6 +3,7 @@ mod age;
 mod attest;
 mod blobs;
 mod crash;
+mod disk;
 mod engine;
 mod fuzz;
 mod garbage;

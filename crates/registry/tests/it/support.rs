@@ -92,7 +92,14 @@ impl TestRegistry {
     }
 
     pub async fn with(access: Arc<dyn Access>, set: impl FnOnce(Options) -> Options) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::at(tempfile::tempdir().unwrap(), access, set).await
+    }
+
+    pub async fn at(
+        folder: tempfile::TempDir,
+        access: Arc<dyn Access>,
+        set: impl FnOnce(Options) -> Options,
+    ) -> Self {
         let events = Arc::new(Recorder::default());
         let options = set(Options::new(access, events.clone()));
         let registry = Registry::open(folder.path(), options).await.unwrap();
