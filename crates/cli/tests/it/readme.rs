@@ -12,9 +12,12 @@ fn readme() -> String {
     std::fs::read_to_string(root().join("README.md")).unwrap()
 }
 
-/// The blocks of one language, in order.
+/// The blocks of one language in the README, in order.
 fn blocks(language: &str) -> Vec<String> {
-    let text = readme();
+    blocks_of(&readme(), language)
+}
+
+fn blocks_of(text: &str, language: &str) -> Vec<String> {
     let begin = format!("```{language}\n");
     text.split(&begin).skip(1).map(|rest| rest.split("```").next().unwrap().to_owned()).collect()
 }
@@ -57,6 +60,15 @@ fn the_finding_is_the_one_that_is_shown() {
 #[test]
 fn the_policy_that_is_shown_is_one() {
     let policy = blocks("yaml").remove(1);
+    let repository = Repository::with(&[("sluice.yaml", &policy)]);
+    let said = repository.sluice(&["check"]);
+    assert_eq!(said.code, 0, "{}{}", said.stdout, said.stderr);
+}
+
+#[test]
+fn the_retention_that_the_docs_show_is_read() {
+    let text = std::fs::read_to_string(root().join("docs/registry.md")).unwrap();
+    let policy = blocks_of(&text, "yaml").remove(0);
     let repository = Repository::with(&[("sluice.yaml", &policy)]);
     let said = repository.sluice(&["check"]);
     assert_eq!(said.code, 0, "{}{}", said.stdout, said.stderr);
