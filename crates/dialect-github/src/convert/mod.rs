@@ -140,11 +140,13 @@ impl Converter<'_> {
         }
         let cancel = mapping.and_then(|mapping| mapping.get("cancel-in-progress"));
         let queue = mapping.and_then(|mapping| mapping.get("queue")).and_then(Token::as_text);
-        Some(Concurrency {
-            group: group.to_template(),
-            cancel_in_progress: cancel.and_then(value::late_bool).unwrap_or(Late::Known(false)),
-            keep_all_pending: queue == Some("max"),
-        })
+        let cancel_in_progress = cancel.and_then(value::late_bool).unwrap_or(Late::Known(false));
+        let keep_all_pending = queue == Some("max");
+        if keep_all_pending && cancel_in_progress == Late::Known(true) {
+            let message = "`queue: max` and `cancel-in-progress: true` exclude each other";
+            self.error("github/concurrency", token.span, message);
+        }
+        Some(Concurrency { group: group.to_template(), cancel_in_progress, keep_all_pending })
     }
 }
 

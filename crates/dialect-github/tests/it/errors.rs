@@ -116,3 +116,16 @@ jobs:
 "#
     ));
 }
+
+/// GitHub, "Workflow syntax", `concurrency`: "not allowed and will result in a workflow validation error".
+#[test]
+fn a_group_that_queues_all_and_cancels_what_runs() {
+    let workflow = |cancel: &str| {
+        format!(
+            "on: push\nconcurrency: {{ group: x, queue: max, cancel-in-progress: {cancel} }}\njobs:\n  a: {{ runs-on: x, steps: [{{ run: y }}] }}\n"
+        )
+    };
+    let found = findings(&workflow("true"));
+    assert!(found.contains("`queue: max` and `cancel-in-progress: true` exclude each other"), "{found}");
+    assert!(!findings(&workflow("false")).contains("exclude each other"));
+}
