@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use sluice_model::Conclusion;
 use sluice_plan::{Dialect, StepsJob, Work};
-use sluice_wire::{JobOrder, JobReport, TestCase};
+use sluice_wire::{JobOrder, JobReport, Level, TestCase};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::CancelGrace;
@@ -91,15 +91,28 @@ pub async fn run(
         }
     };
     if let Some(limit) = is_over.passed() {
-        // GitHub cancels such a job (GitHub, "Workflow syntax", `jobs.<job_id>.timeout-minutes`).
+        let problem = format!("The job has exceeded the maximum execution time of {}", spelled(limit));
+        // GitHub cancels such a job and says so in this annotation (GitHub, "Workflow syntax",
+        // `jobs.<job_id>.timeout-minutes`); CircleCI has a failure of its own.
         report.conclusion = match order.dialect {
             Dialect::Github => Conclusion::Cancelled,
             Dialect::Circleci => Conclusion::Failure,
         };
-        report.problem =
-            Some(format!("the job was stopped: it ran for longer than {} min", limit.as_secs_f64() / 60.0));
+        job.log.annotation(SET_UP, Level::Error, &problem, None, None).await;
+        report.problem = Some(problem);
     }
     report
+}
+
+/// As GitHub writes a time: `1h0m0s`, `90ms`.
+fn spelled(limit: Duration) -> String {
+    let seconds = limit.as_secs();
+    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+        (0, 0, 0) => format!("{}ms", limit.as_millis()),
+        (0, 0, seconds) => format!("{seconds}s"),
+        (0, minutes, seconds) => format!("{minutes}m{seconds}s"),
+        (hours, minutes, seconds) => format!("{hours}h{minutes}m{seconds}s"),
+    }
 }
 
 fn failed(problem: String) -> JobReport {
@@ -253,7 +266,16 @@ fn loopback_port(address: &str) -> Option<u16> {
 
 #[cfg(test)]
 mod tests {
-    use super::loopback_port;
+    use std::time::Duration;
+
+    use super::{loopback_port, spelled};
+
+    #[test]
+    fn a_limit_is_spelled_as_github_does() {
+        for (seconds, text) in [(0.18, "180ms"), (9.0, "9s"), (60.0, "1m0s"), (21_600.0, "6h0m0s")] {
+            assert_eq!(spelled(Duration::from_secs_f64(seconds)), text);
+        }
+    }
 
     #[test]
     fn only_loopback_addresses_are_relayed() {

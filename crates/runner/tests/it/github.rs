@@ -195,6 +195,28 @@ async fn timeouts_and_cancels_stop_a_step_and_what_it_started() {
     }
 }
 
+/// As on GitHub: the step and the job are cancelled, what runs `always()` still does, and an annotation says why.
+#[tokio::test]
+async fn a_job_beyond_its_time_is_cancelled_and_cleans_up() {
+    for world in World::both().await {
+        let mut order = github(vec![
+            run("sleep 600"),
+            run("echo never"),
+            run("echo failed").when("failure()"),
+            run("echo told").when("cancelled()"),
+            run("echo cleaned ${{ job.status }}").when("always()"),
+        ]);
+        order.job.timeout_minutes = Some(sluice_plan::Late::Known(0.05));
+        let done = world.run(order).await;
+        assert_eq!(done.report.conclusion, sluice_model::Conclusion::Cancelled, "{}", done.all());
+        let why = "The job has exceeded the maximum execution time of 3s";
+        assert_eq!(done.report.problem.as_deref(), Some(why));
+        assert!(format!("{:?}", done.events).contains(why), "no annotation");
+        let said = [2, 3, 4, 5].map(|step| done.output(step));
+        assert_eq!(said, ["", "", "told\n", "cleaned cancelled\n"]);
+    }
+}
+
 #[tokio::test]
 async fn artifacts_and_caches_go_between_jobs() {
     for world in World::both().await {
