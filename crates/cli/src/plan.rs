@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use serde::Serialize;
 use sluice_model::{JobId, Trigger};
 use sluice_pipelines::{NotRun, Selection};
-use sluice_plan::{GateKind, Job, JobCondition, Plan, Work};
+use sluice_plan::{Concurrency, GateKind, Job, JobCondition, Late, Plan, Work};
 use sluice_source::Diagnostic;
 
 use crate::tree::{Tree, TriggerArgs, print_diagnostics};
-use crate::{Exit, run, show};
+use crate::{Exit, show};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -32,11 +32,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         );
     }
     let selection = tree.select();
-    let mut runnable = selection.plans.clone();
-    if let Some(plan) = run::only_grouped(&mut runnable) {
-        plan.concurrency = None;
-    }
-    let refused = refusals(&runnable);
+    let refused = refusals(&selection.plans);
     if args.json {
         show::json(&Document::of(&tree.trigger, &selection, &refused))?;
     } else {
@@ -63,7 +59,7 @@ fn errors(diagnostics: &[Diagnostic]) -> Vec<Diagnostic> {
 fn draw(trigger: &Trigger, selection: &Selection) {
     println!("{} {} at {}", trigger.event.as_str(), trigger.ref_name(), trigger.sha.short());
     for plan in &selection.plans {
-        println!("\n{}  {}", plan.workflow, plan.file);
+        println!("\n{}  {}{}", plan.workflow, plan.file, in_group(plan.concurrency.as_ref()));
         for line in graph(plan) {
             println!("{line}");
         }
@@ -123,6 +119,7 @@ fn describe(job: &Job, parent: Option<&JobId>) -> String {
     if job.strategy.as_ref().is_some_and(|strategy| strategy.matrix.is_some()) {
         text.push_str(", a matrix");
     }
+    text.push_str(&in_group(job.concurrency.as_ref()));
     if let JobCondition::Expression(condition) = &job.condition
         && condition.source() != "success()"
     {
@@ -134,6 +131,20 @@ fn describe(job: &Job, parent: Option<&JobId>) -> String {
         text.push_str(&format!("  (after {} too)", others.join(", ")));
     }
     text
+}
+
+/// The concurrency group, and what becomes of those that are in it.
+fn in_group(concurrency: Option<&Concurrency>) -> String {
+    let Some(Concurrency { group, cancel_in_progress, keep_all_pending }) = concurrency else {
+        return String::new();
+    };
+    let how = match (keep_all_pending, cancel_in_progress) {
+        (true, _) => "in order",
+        (false, Late::Known(false)) => "the newest waits",
+        (false, Late::Known(true)) => "cancels what is in progress",
+        (false, Late::Expression(_)) => "may cancel what is in progress",
+    };
+    format!(", one at a time in group `{}` ({how})", group.source())
 }
 
 /// The longest way to each job, in needs.
@@ -170,6 +181,8 @@ struct WorkflowDocument<'a> {
     workflow: &'a str,
     file: &'a str,
     dialect: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    group: Option<&'a str>,
     jobs: Vec<JobDocument<'a>>,
 }
 
@@ -183,6 +196,8 @@ struct JobDocument<'a> {
     condition: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     gate: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    group: Option<&'a str>,
     is_matrix: bool,
     steps: usize,
 }
@@ -210,6 +225,7 @@ impl<'a> WorkflowDocument<'a> {
                 JobCondition::NeedsAccepted => None,
             },
             gate: job.gate.as_ref().map(|gate| gate.name.source()),
+            group: job.concurrency.as_ref().map(|concurrency| concurrency.group.source()),
             is_matrix: job.strategy.as_ref().is_some_and(|strategy| strategy.matrix.is_some()),
             steps: match &job.work {
                 Work::Steps(steps) => steps.steps.len(),
@@ -220,6 +236,7 @@ impl<'a> WorkflowDocument<'a> {
             workflow: &plan.workflow,
             file: &plan.file,
             dialect: plan.dialect.as_str(),
+            group: plan.concurrency.as_ref().map(|concurrency| concurrency.group.source()),
             jobs: jobs.collect(),
         }
     }

@@ -49,4 +49,5 @@ fn list(runs: &[RunSummary]) {
         ]
     });
     show::table(["RUN", "STATE", "WORKFLOW", "TITLE", "REF", "COMMIT", "WHEN"], rows);
+    show::queued(runs);
 }

@@ -4,7 +4,7 @@ use comfy_table::{ContentArrangement, Table, presets};
 use jiff::Unit;
 use serde::Serialize;
 use sluice_model::Timestamp;
-use sluice_wire::{PromotionStage, PromotionSummary, RunState};
+use sluice_wire::{PromotionStage, PromotionSummary, RunState, RunSummary};
 
 /// Pretty JSON and a newline.
 pub fn json(value: &impl Serialize) -> anyhow::Result<()> {
@@ -47,10 +47,22 @@ pub fn run_state(state: RunState) -> String {
         RunState::Success => "✓",
         RunState::Failure => "✕",
         RunState::Running | RunState::Cancelling => "◐",
-        RunState::Waiting => "⏸",
+        RunState::Waiting | RunState::Queued => "⏸",
         RunState::Cancelled | RunState::Interrupted => "⊘",
     };
     format!("{sign} {}", state.as_str())
+}
+
+/// A line for each run, or job of one, that waits for its concurrency group.
+pub fn queued(runs: &[RunSummary]) {
+    for run in runs {
+        for waiting in &run.queued {
+            match &waiting.job {
+                Some(job) => println!("⏸ {job} of run {} {waiting}", run.number),
+                None => println!("⏸ run {} {waiting}", run.number),
+            }
+        }
+    }
 }
 
 /// One line on where a promotion stands: the stage, on whom it waits, why it ended.

@@ -1,3 +1,5 @@
+use sluice_wire::RunQuery;
+
 use crate::remote::{RepositoryArgs, converse};
 use crate::{Exit, show};
 
@@ -10,7 +12,8 @@ pub struct Args {
     json: bool,
 }
 
-/// Every environment in order: what is live, what is on its way, what it waits for, what a rollback would bring back.
+/// Every environment in order: what is live, what is on its way, what it waits for, what a rollback would bring back;
+/// before them, the latest runs that wait for their concurrency group.
 pub fn run(args: &Args) -> anyhow::Result<Exit> {
     converse(async {
         let (client, repository) = args.repository.client()?;
@@ -19,6 +22,8 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
             show::json(&environments)?;
             return Ok(Exit::Done);
         }
+        let runs = client.runs(&repository, &RunQuery::default()).await?;
+        show::queued(&runs);
         if environments.is_empty() {
             println!("{repository} has no environments: its default branch has no sluice.yaml");
             return Ok(Exit::Done);

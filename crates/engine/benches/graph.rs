@@ -103,7 +103,7 @@ fn create(condition: &str) -> Create {
         subject: "Grow".to_owned(),
     };
     let (inputs, vars, server_url) = (Value::Null, BTreeMap::new(), String::new());
-    Create { run: RunId(1), number: 1, plan, trigger, inputs, vars, server_url }
+    Create { run: RunId(1), number: 1, plan, trigger, inputs, vars, server_url, pipeline: 1 }
 }
 
 fn job(index: usize, needs: &[usize], condition: &str) -> Job {

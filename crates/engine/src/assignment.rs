@@ -42,7 +42,10 @@ pub fn assignment<'a>(state: &'a State, id: &InstanceId) -> Option<Assignment<'a
     let (fencing_token, leased_until) = match instance.state {
         InstanceState::Offered { fencing_token, .. } => (fencing_token, None),
         InstanceState::Leased { fencing_token, until, .. } => (fencing_token, Some(until)),
-        InstanceState::Held | InstanceState::Gated { .. } | InstanceState::Ended { .. } => return None,
+        InstanceState::Held
+        | InstanceState::Queued { .. }
+        | InstanceState::Gated { .. }
+        | InstanceState::Ended { .. } => return None,
     };
     let JobState::Active { fail_fast, max_parallel, .. } = record.state else { return None };
     let needs = job.needs.iter().filter_map(|need| match &run.job(&need.job)?.1.state {

@@ -5,6 +5,7 @@ use sluice_model::{AgentId, Conclusion, InstanceId, JobId, RunId, Timestamp, Tri
 use sluice_plan::{Plan, Value};
 
 use crate::GateOpener;
+use crate::group::{Ticket, TurnedAway};
 
 /// What somebody asks of a run. Whether they may is for the server to check before; whether it makes sense is decided here.
 ///
@@ -52,6 +53,23 @@ pub enum Command {
         #[serde(default)]
         reason: Option<String>,
     },
+    /// The run, or one of its jobs, holds the group that it waited for. `ticket` is the number of the ticket.
+    Admit {
+        instance: Option<InstanceId>,
+        ticket: u64,
+    },
+    /// It will not get the group.
+    TurnAway {
+        instance: Option<InstanceId>,
+        ticket: u64,
+        why: TurnedAway,
+    },
+    /// Another came that cancels what holds the group.
+    Supersede {
+        instance: Option<InstanceId>,
+        ticket: u64,
+        by: Ticket,
+    },
     /// `force`: jobs that would go on because of `always()` are cancelled too.
     Cancel {
         by: UserName,
@@ -79,6 +97,9 @@ pub struct Create {
     /// What `github.server_url` says.
     #[serde(default)]
     pub server_url: String,
+    /// Counted from 1 in the repository: all runs that one trigger begins have the same.
+    #[serde(default)]
+    pub pipeline: u64,
 }
 
 /// Which jobs of an ended attempt run again. The jobs that need them do too; whatever else passed is kept.

@@ -22,7 +22,7 @@ pub(crate) fn survives_cancel(run: &Run, job: usize) -> bool {
             JobCondition::NeedsAccepted => false,
             JobCondition::Expression(expression) => holds(run, job, expression, true).unwrap_or(false),
         },
-        RunStatus::Running | RunStatus::Ended { .. } => true,
+        RunStatus::Queued { .. } | RunStatus::Running | RunStatus::Ended { .. } => true,
     }
 }
 

@@ -11,7 +11,8 @@ use crate::{Create, JobState, Run, RunStatus};
 /// when they are asked for, for most jobs ask for none.
 pub(crate) struct Contexts<'a> {
     run: &'a Run,
-    job: usize,
+    /// None: the workflow's own, which has no needs.
+    job: Option<usize>,
     /// For `if:` only: whether the run counts as cancelled.
     status: Option<bool>,
     combination: Option<(Place, &'a Value)>,
@@ -34,7 +35,12 @@ impl<'a> Contexts<'a> {
 
     /// For a job's matrix.
     pub(crate) fn of_job(run: &'a Run, job: usize) -> Self {
-        Self { run, job, status: None, combination: None }
+        Self { run, job: Some(job), status: None, combination: None }
+    }
+
+    /// For what the workflow decides before any job.
+    pub(crate) fn of_run(run: &'a Run) -> Self {
+        Self { run, job: None, status: None, combination: None }
     }
 
     /// For what a job decides for each combination: `strategy` and `matrix` too.
@@ -79,7 +85,7 @@ impl Context for Contexts<'_> {
         let create = &self.run.fixed.create;
         Some(match (name.to_ascii_lowercase().as_str(), self.combination) {
             ("github", _) => Cow::Borrowed(self.run.github.as_ref()),
-            ("needs", _) => Cow::Owned(needs_context(self.run, self.job)),
+            ("needs", _) => Cow::Owned(needs_context(self.run, self.job?)),
             ("vars", _) => Cow::Owned(vars_context(create)),
             ("inputs", _) => Cow::Borrowed(&create.inputs),
             ("strategy", Some((place, _))) => Cow::Owned(strategy_context(place)),
@@ -90,7 +96,7 @@ impl Context for Contexts<'_> {
 
     fn status(&self, function: StatusFunction, jobs: &[String]) -> Option<bool> {
         let cancelled = self.status?;
-        let chain = self.run.chain_of_needs(self.job);
+        let chain = self.run.chain_of_needs(self.job?);
         let chain_of = |job: &String| chain_of(self.run, job);
         Some(match function {
             StatusFunction::Always => true,
@@ -158,7 +164,7 @@ pub(crate) fn strategy_context(place: Place) -> Value {
 
 /// The `github` context of a job's conditions (GitHub, "Contexts reference"). Ids and counts are texts, as there.
 pub(crate) fn github_context(create: &Create, attempt: u32) -> Value {
-    let Create { run, number, plan, trigger, inputs: _, vars: _, server_url } = create;
+    let Create { run, number, plan, trigger, inputs: _, vars: _, server_url, pipeline: _ } = create;
     let Trigger {
         event,
         action: _,

@@ -16,6 +16,7 @@ pub(crate) fn create(state: &State, now: Timestamp, create: Create) -> Result<Ve
     let title = run_title(&create);
     let mut draft = Draft::of(state, now);
     draft.push(Event::RunCreated { at: now, create: Box::new(create), title });
+    draft.queue_run();
     draft.due_all();
     Ok(draft.settle())
 }

@@ -1,7 +1,7 @@
 use sluice_model::Timestamp;
 
 use crate::{Command, Event, Refused, State};
-use crate::{cancel, create, gate, lease, rerun};
+use crate::{cancel, concurrency, create, gate, lease, rerun};
 
 /// What `command` leads to at `now`. No events: what it asks for is so already.
 ///
@@ -23,6 +23,13 @@ pub fn decide(state: &State, now: Timestamp, command: Command) -> Result<Vec<Eve
         Command::Tick => lease::expire(state, now),
         Command::OpenGate { instance, by } => gate::open(state, now, instance, by),
         Command::RejectGate { instance, by, reason } => gate::reject(state, now, instance, by, reason),
+        Command::Admit { instance, ticket } => concurrency::admit(state, now, instance, ticket),
+        Command::TurnAway { instance, ticket, why } => {
+            concurrency::turn_away(state, now, instance, ticket, why)
+        }
+        Command::Supersede { instance, ticket, by } => {
+            concurrency::supersede(state, now, instance, ticket, &by)
+        }
         Command::Cancel { by, force } => cancel::cancel(state, now, by, force),
         Command::Rerun { by, scope } => rerun::rerun(state, now, by, scope),
     }

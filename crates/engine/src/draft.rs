@@ -3,8 +3,11 @@ use std::collections::{BTreeMap, VecDeque};
 use sluice_model::{Conclusion, InstanceId, Timestamp};
 use sluice_plan::Work;
 
+use crate::concurrency::planned;
 use crate::condition::{starts, survives_cancel};
+use crate::context::Contexts;
 use crate::expand::{Start, expand};
+use crate::group::GroupKey;
 use crate::{Event, InstanceState, JobState, Refused, Run, RunStatus, State, fold};
 
 /// A decision in the making: the state as it will be, and the events that lead there.
@@ -70,6 +73,7 @@ impl Draft {
     fn settle_job(&mut self, job: usize) {
         let Some(run) = self.state.run() else { return };
         match &run.jobs[job].state {
+            JobState::Waiting if matches!(run.status, RunStatus::Queued { .. }) => {}
             JobState::Waiting => self.start(job),
             JobState::Active { .. } => self.advance(job),
             JobState::Ended { .. } => {}
@@ -118,18 +122,58 @@ impl Draft {
     /// Ends what no agent has, and asks the agents to stop the rest.
     pub(crate) fn stop_instances(&mut self, job: usize, reason: &str) {
         for id in self.instance_ids(job) {
-            match self.instance_state(&id) {
-                Some(InstanceState::Held | InstanceState::Gated { .. } | InstanceState::Offered { .. }) => {
-                    self.end_instance(id, Conclusion::Cancelled, Some(reason.to_owned()))
+            self.end_or_stop(id, Conclusion::Cancelled, reason);
+        }
+    }
+
+    /// [`Draft::stop_instances`] of one instance alone, for its concurrency group. `skip`: it counts as skipped.
+    pub(crate) fn stop_instance(&mut self, id: InstanceId, reason: &str, skip: bool) {
+        let job = self.state.run().and_then(|run| run.fixed.graph.index(&id.job));
+        self.end_or_stop(id, if skip { Conclusion::Skipped } else { Conclusion::Cancelled }, reason);
+        self.due.extend(job);
+    }
+
+    fn end_or_stop(&mut self, id: InstanceId, conclusion: Conclusion, reason: &str) {
+        match self.instance_state(&id) {
+            Some(
+                InstanceState::Held
+                | InstanceState::Queued { .. }
+                | InstanceState::Gated { .. }
+                | InstanceState::Offered { .. },
+            ) => self.end_instance(id, conclusion, Some(reason.to_owned())),
+            Some(InstanceState::Leased { cancel_requested: false, .. }) => {
+                self.push(Event::JobCancelRequested {
+                    at: self.now,
+                    instance: id,
+                    reason: reason.to_owned(),
+                });
+            }
+            Some(InstanceState::Leased { .. } | InstanceState::Ended { .. }) | None => {}
+        }
+    }
+
+    /// Cancels the run by `event`, as GitHub does: a job whose condition still holds for a cancelled run (`always()`,
+    /// `cancelled()`) goes on or starts when its turn comes; every other one stops.
+    pub(crate) fn cancel_run(&mut self, event: Event, reason: &str) {
+        self.push(event);
+        for job in self.jobs_where(|run, job| {
+            matches!(run.jobs[job].state, JobState::Active { .. }) && !survives_cancel(run, job)
+        }) {
+            self.stop_instances(job, reason);
+        }
+        self.due_all();
+    }
+
+    /// The run asks for its concurrency group, where it has one, before anything of it starts.
+    pub(crate) fn queue_run(&mut self) {
+        let Some(run) = self.state.run() else { return };
+        let Some(concurrency) = &run.plan().concurrency else { return };
+        match planned(run, concurrency, &Contexts::of_run(run)) {
+            Ok(group) => self.push(Event::RunQueued { at: self.now, group }),
+            Err(problem) => {
+                for job in self.jobs_where(|run, job| !run.jobs[job].state.is_ended()) {
+                    self.end_job(job, Conclusion::Failure, BTreeMap::new(), Some(problem.clone()));
                 }
-                Some(InstanceState::Leased { cancel_requested: false, .. }) => {
-                    self.push(Event::JobCancelRequested {
-                        at: self.now,
-                        instance: id,
-                        reason: reason.to_owned(),
-                    });
-                }
-                Some(InstanceState::Leased { .. } | InstanceState::Ended { .. }) | None => {}
             }
         }
     }
@@ -151,10 +195,23 @@ impl Draft {
         }
     }
 
-    /// A held instance's turn: its gate first, then an agent, or the end where there is nothing to run.
+    /// A held instance's turn: its concurrency group first, then its gate, then an agent, or the end where there is
+    /// nothing to run. GitHub has this order: a job that waits for the approval of its environment holds its group.
     fn begin(&mut self, id: InstanceId) {
         let Some(run) = self.state.run() else { return };
         let (Some((job, _)), Some(instance)) = (run.job(&id.job), run.instance(&id)) else { return };
+        if let (Some(group), None) = (&instance.plan.group, &instance.group) {
+            return match self.own_group(&group.key) {
+                false => self.push(Event::JobQueued { at: self.now, instance: id }),
+                true => {
+                    let problem = format!(
+                        "the whole run holds the group `{}` that this job waits for: neither could ever end",
+                        group.name
+                    );
+                    self.end_instance(id, Conclusion::Cancelled, Some(problem));
+                }
+            };
+        }
         let gate_is_open = instance.gate.as_ref().is_some_and(|gate| gate.opened.is_some());
         match (&instance.plan.gate, &job.work) {
             (Some(gate), _) if !gate_is_open => {
@@ -171,6 +228,11 @@ impl Draft {
                 self.end_instance(id, Conclusion::Failure, Some(problem));
             }
         }
+    }
+
+    fn own_group(&self, key: &GroupKey) -> bool {
+        let own = self.state.run().and_then(|run| run.group.as_ref());
+        own.is_some_and(|place| place.group.key == *key)
     }
 
     fn conclude(&mut self, job: usize) {
@@ -267,7 +329,9 @@ fn conclusion_of_run(run: &Run) -> Option<Conclusion> {
     match run.status {
         RunStatus::Ended { .. } => None,
         RunStatus::Cancelling { .. } => Some(Conclusion::Cancelled),
-        RunStatus::Running => Some(worst(run.jobs.iter().filter_map(|record| record.state.conclusion()))),
+        RunStatus::Queued { .. } | RunStatus::Running => {
+            Some(worst(run.jobs.iter().filter_map(|record| record.state.conclusion())))
+        }
     }
 }
 

@@ -2,6 +2,7 @@ use serde::{Deserialize, Serialize};
 use sluice_model::{AgentId, Conclusion, InstanceId};
 use sluice_plan::GateKind;
 
+use crate::group::{GroupKey, Policy, Ticket};
 use crate::{Event, InstanceState, State, fold};
 
 /// What the world has to do about an event. Performed at least once, with the event's number as the key.
@@ -15,6 +16,10 @@ pub enum Effect {
     /// Look the gate up in the policy. `OpenGate` with `GateOpener::Policy` where nobody has to decide (an
     /// environment without a gate); otherwise nothing, until a person does.
     AskGate { instance: InstanceId, name: String, gate: GateKind },
+    /// Ask the group for a place; its answer is `Admit` or `TurnAway`. Nothing where the run does not want it any more.
+    JoinGroup { group: GroupKey, ticket: Ticket, policy: Policy },
+    /// Give the place back, or stop waiting for it.
+    LeaveGroup { group: GroupKey, ticket: Ticket },
     /// The run is over: report it, and perhaps make a release of it.
     ConcludeRun { attempt: u32, conclusion: Conclusion },
 }
@@ -39,8 +44,19 @@ pub fn effects(state: &State, event: &Event) -> Vec<Effect> {
         Event::GateWaiting { instance, name, gate, .. } => {
             vec![Effect::AskGate { instance: instance.clone(), name: name.clone(), gate: *gate }]
         }
+        Event::RunQueued { .. } => run.group().map(|place| run.join(place, None)).into_iter().collect(),
+        Event::JobQueued { instance, .. } => {
+            let place = run.instance(instance).and_then(|found| found.group.as_ref());
+            place.map(|place| run.join(place, Some(instance.clone()))).into_iter().collect()
+        }
+        Event::InstanceEnded { instance, .. } => {
+            let place = run.instance(instance).and_then(|found| found.group.as_ref());
+            place.map(|place| run.leave(place, Some(instance.clone()))).into_iter().collect()
+        }
         Event::RunEnded { conclusion, .. } => {
-            vec![Effect::ConcludeRun { attempt: run.attempt(), conclusion: *conclusion }]
+            let leave = run.group().map(|place| run.leave(place, None));
+            let conclude = Effect::ConcludeRun { attempt: run.attempt(), conclusion: *conclusion };
+            leave.into_iter().chain([conclude]).collect()
         }
         Event::RunCreated { .. }
         | Event::JobStarted { .. }
@@ -49,8 +65,10 @@ pub fn effects(state: &State, event: &Event) -> Vec<Effect> {
         | Event::JobLeased { .. }
         | Event::LeaseRenewed { .. }
         | Event::LeaseLost { .. }
-        | Event::InstanceEnded { .. }
         | Event::JobEnded { .. }
+        | Event::RunAdmitted { .. }
+        | Event::JobAdmitted { .. }
+        | Event::RunSuperseded { .. }
         | Event::CancelRequested { .. }
         | Event::RerunStarted { .. } => Vec::new(),
     }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use sluice_model::{AgentId, Conclusion, InstanceId, JobId, Timestamp, UserName};
 use sluice_plan::{GateKind, Value};
 
-use crate::{Create, GateOpener};
+use crate::{Create, GateOpener, PlannedGroup};
 
 /// What happened in a run. Stored for ever: a spelling, once released, never changes.
 ///
@@ -19,6 +19,14 @@ pub enum Event {
         /// `run-name:` with its expressions decided; else the commit's subject, else the workflow's name.
         title: String,
     },
+    /// The run waits for its concurrency group before any job of it starts. The number of this event is its ticket's.
+    RunQueued {
+        at: Timestamp,
+        group: PlannedGroup,
+    },
+    RunAdmitted {
+        at: Timestamp,
+    },
     /// The job's needs and condition allow it. One instance, or one a combination of its matrix.
     JobStarted {
         at: Timestamp,
@@ -27,6 +35,15 @@ pub enum Event {
         fail_fast: bool,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         max_parallel: Option<u32>,
+    },
+    /// The instance waits for its concurrency group. The number of this event is its ticket's.
+    JobQueued {
+        at: Timestamp,
+        instance: InstanceId,
+    },
+    JobAdmitted {
+        at: Timestamp,
+        instance: InstanceId,
     },
     GateWaiting {
         at: Timestamp,
@@ -100,6 +117,11 @@ pub enum Event {
         by: UserName,
         force: bool,
     },
+    /// The run has to stop for another of its concurrency group, or did not get the group at all.
+    RunSuperseded {
+        at: Timestamp,
+        reason: String,
+    },
     RunEnded {
         at: Timestamp,
         conclusion: Conclusion,
@@ -124,6 +146,8 @@ pub struct InstancePlan {
     pub continue_on_error: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gate: Option<PlannedGate>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<PlannedGroup>,
 }
 
 /// A gate with its name decided.

@@ -1,5 +1,6 @@
 use sluice_plan::{Dialect, GateKind, Job, Value, Work};
 
+use crate::concurrency::planned;
 use crate::context::{Contexts, Place};
 use crate::matrix::{MAX_COMBINATIONS, combinations};
 use crate::name::display_name;
@@ -71,7 +72,9 @@ fn instance(run: &Run, job: usize, plan: &Job, place: Place, matrix: Value) -> R
         }
         (None, Work::Steps(_) | Work::Nothing | Work::Call(_)) => None,
     };
-    Ok(InstancePlan { name, matrix, continue_on_error, gate })
+    let group =
+        plan.concurrency.as_ref().map(|concurrency| planned(run, concurrency, &contexts)).transpose()?;
+    Ok(InstancePlan { name, matrix, continue_on_error, gate, group })
 }
 
 fn parallelism(plan: &Job) -> Result<usize, String> {

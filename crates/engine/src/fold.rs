@@ -7,8 +7,8 @@ use crate::graph::Graph;
 use crate::jobs::Jobs;
 use crate::state::{Chain, Fixed};
 use crate::{
-    Create, Event, GateRecord, Instance, InstancePlan, InstanceState, JobRecord, JobState, Reset, Run,
-    RunStatus, State,
+    Create, Event, GateRecord, GroupPlace, Instance, InstancePlan, InstanceState, JobRecord, JobState, Reset,
+    Run, RunStatus, State,
 };
 
 /// Takes one stored event into the state. Total: an event that fits nothing (an older or damaged log) changes nothing
@@ -23,6 +23,32 @@ pub fn fold(state: &mut State, event: &Event) {
     let Some(run) = &mut state.run else { return };
     match event {
         Event::RunCreated { .. } => {}
+        Event::RunQueued { at, group } => {
+            let place = GroupPlace { group: group.clone(), ticket: sequence, asked: *at, admitted: None };
+            run.group = Some(place);
+            run.status = RunStatus::Queued { since: *at };
+        }
+        Event::RunAdmitted { at } => {
+            if let Some(place) = &mut run.group {
+                place.admitted = Some(*at);
+            }
+            run.status = RunStatus::Running;
+        }
+        Event::JobQueued { at, instance } => {
+            if let Some(found) = run.instance_mut(instance) {
+                let place = |group| GroupPlace { group, ticket: sequence, asked: *at, admitted: None };
+                found.group = found.plan.group.clone().map(place);
+                found.state = InstanceState::Queued { since: *at };
+            }
+        }
+        Event::JobAdmitted { at, instance } => {
+            if let Some(found) = run.instance_mut(instance) {
+                if let Some(place) = &mut found.group {
+                    place.admitted = Some(*at);
+                }
+                found.state = InstanceState::Held;
+            }
+        }
         Event::JobStarted { at, job, instances, fail_fast, max_parallel } => {
             if let Some(record) = run.record_mut(job) {
                 record.state =
@@ -131,8 +157,13 @@ pub fn fold(state: &mut State, event: &Event) {
                 run.open_jobs -= usize::from(was_open);
             }
         }
-        Event::CancelRequested { at, by, force } => {
-            run.status = RunStatus::Cancelling { by: by.clone(), force: *force, since: *at };
+        Event::CancelRequested { at, by: _, force } => {
+            run.status = RunStatus::Cancelling { force: *force, since: *at };
+        }
+        Event::RunSuperseded { at, reason } => {
+            let force = matches!(run.status, RunStatus::Queued { .. });
+            run.superseded = Some(reason.clone());
+            run.status = RunStatus::Cancelling { force, since: *at };
         }
         Event::RunEnded { at, conclusion } => {
             run.status = RunStatus::Ended { conclusion: *conclusion, at: *at };
@@ -140,6 +171,10 @@ pub fn fold(state: &mut State, event: &Event) {
         Event::RerunStarted { at, by: _, attempt, jobs } => {
             run.attempt = *attempt;
             run.attempt_began = *at;
+            if matches!(run.status, RunStatus::Ended { .. }) {
+                run.group = None;
+            }
+            run.superseded = None;
             run.status = RunStatus::Running;
             run.github = Arc::new(github_context(&run.fixed.create, *attempt));
             for reset in jobs {
@@ -156,6 +191,8 @@ fn created(at: Timestamp, create: &Create, title: &str) -> Run {
         github: Arc::new(github_context(create, 1)),
         attempt: 1,
         status: RunStatus::Running,
+        group: None,
+        superseded: None,
         jobs: Jobs::of(waiting, create.plan.jobs.len()),
         open_jobs: create.plan.jobs.len(),
         attempt_began: at,
@@ -164,7 +201,7 @@ fn created(at: Timestamp, create: &Create, title: &str) -> Run {
 }
 
 fn held(plan: InstancePlan, attempt: u32) -> Instance {
-    Instance { plan, attempt, lost_leases: 0, gate: None, state: InstanceState::Held }
+    Instance { plan, attempt, lost_leases: 0, gate: None, group: None, state: InstanceState::Held }
 }
 
 impl Run {
@@ -216,6 +253,7 @@ impl Run {
                     if let Some(instance) = record.instances.get_mut(index as usize) {
                         instance.lost_leases = 0;
                         instance.gate = None;
+                        instance.group = None;
                         instance.state = InstanceState::Held;
                     }
                 }

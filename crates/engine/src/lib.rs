@@ -7,6 +7,7 @@
 mod assignment;
 mod cancel;
 mod command;
+mod concurrency;
 mod condition;
 mod context;
 mod create;
@@ -18,6 +19,7 @@ mod expand;
 mod fold;
 mod gate;
 mod graph;
+pub mod group;
 mod jobs;
 mod lease;
 mod matrix;
@@ -29,6 +31,7 @@ mod supported;
 
 pub use assignment::{Assignment, NeedOutcome, assignment};
 pub use command::{Command, Create, RerunScope};
+pub use concurrency::{GroupPlace, MAX_GROUP_NAME, PlannedGroup, WaitingForGroup};
 pub use decide::decide;
 pub use effect::{Effect, apply, effects};
 pub use event::{Event, InstancePlan, LeaseLoss, PlannedGate, Reset};

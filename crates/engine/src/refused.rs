@@ -17,6 +17,9 @@ pub enum Refused {
     /// Another lease is newer, or the job is over: the sender has to stop.
     #[error("`{instance}`: fencing token {presented} is no longer valid")]
     StaleToken { instance: InstanceId, presented: u64 },
+    /// The place in the group was given back, or asked for anew since.
+    #[error("ticket {ticket} of a concurrency group is no longer valid")]
+    StaleTicket { ticket: u64 },
     #[error("`{instance}` was already taken by another agent")]
     Taken { instance: InstanceId },
     #[error("`{instance}` waits for no decision")]

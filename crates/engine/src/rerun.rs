@@ -17,6 +17,10 @@ pub(crate) fn rerun(
     let jobs = resets(run, &scope)?;
     let mut draft = Draft::of(state, now);
     draft.push(Event::RerunStarted { at: now, by, attempt: run.attempt + 1, jobs });
+    // A run that goes on still has its place in its group; one that had ended asks anew.
+    if run.conclusion().is_some() {
+        draft.queue_run();
+    }
     draft.due_all();
     Ok(draft.settle())
 }

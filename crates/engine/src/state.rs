@@ -6,7 +6,7 @@ use sluice_plan::{GateKind, Job, Plan, Value};
 
 use crate::graph::Graph;
 use crate::jobs::Jobs;
-use crate::{Create, GateOpener, InstancePlan};
+use crate::{Create, GateOpener, GroupPlace, InstancePlan};
 
 /// The fold of one run's log. Empty before the run is created.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -33,6 +33,10 @@ pub struct Run {
     pub(crate) github: Arc<Value>,
     pub(crate) attempt: u32,
     pub(crate) status: RunStatus,
+    /// None where the workflow has no concurrency group.
+    pub(crate) group: Option<GroupPlace>,
+    /// Why the run had to stop for another of its group, once it had.
+    pub(crate) superseded: Option<String>,
     /// In the plan's order.
     pub(crate) jobs: Jobs,
     /// How many jobs have not ended.
@@ -51,9 +55,19 @@ pub(crate) struct Fixed {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RunStatus {
+    /// Waits for its concurrency group; no job has started.
+    Queued {
+        since: Timestamp,
+    },
     Running,
-    Cancelling { by: UserName, force: bool, since: Timestamp },
-    Ended { conclusion: Conclusion, at: Timestamp },
+    Cancelling {
+        force: bool,
+        since: Timestamp,
+    },
+    Ended {
+        conclusion: Conclusion,
+        at: Timestamp,
+    },
 }
 
 /// One job of the plan in this attempt.
@@ -115,6 +129,8 @@ pub struct Instance {
     pub lost_leases: u32,
     /// None until its gate is asked, or where it has none.
     pub gate: Option<GateRecord>,
+    /// None until its concurrency group is asked for, or where it has none.
+    pub group: Option<GroupPlace>,
     pub state: InstanceState,
 }
 
@@ -122,6 +138,10 @@ pub struct Instance {
 pub enum InstanceState {
     /// Its turn has not come: `max-parallel`.
     Held,
+    /// Its concurrency group is taken.
+    Queued {
+        since: Timestamp,
+    },
     /// Its gate waits for a decision.
     Gated {
         since: Timestamp,
@@ -157,7 +177,7 @@ impl InstanceState {
     }
     /// Counts against `max-parallel`.
     pub fn is_under_way(&self) -> bool {
-        matches!(self, Self::Gated { .. } | Self::Offered { .. } | Self::Leased { .. })
+        matches!(self, Self::Queued { .. } | Self::Gated { .. } | Self::Offered { .. } | Self::Leased { .. })
     }
 }
 
@@ -211,6 +231,10 @@ impl Run {
     pub fn inputs(&self) -> &Value {
         &self.fixed.create.inputs
     }
+    /// All runs that one trigger began have the same; it grows with each trigger.
+    pub fn pipeline(&self) -> u64 {
+        self.fixed.create.pipeline
+    }
     pub fn vars(&self) -> &BTreeMap<String, String> {
         &self.fixed.create.vars
     }
@@ -227,8 +251,12 @@ impl Run {
     pub fn conclusion(&self) -> Option<Conclusion> {
         match self.status {
             RunStatus::Ended { conclusion, .. } => Some(conclusion),
-            RunStatus::Running | RunStatus::Cancelling { .. } => None,
+            RunStatus::Queued { .. } | RunStatus::Running | RunStatus::Cancelling { .. } => None,
         }
+    }
+    /// Why this attempt was cancelled for another run of its concurrency group; none where it was not.
+    pub fn superseded(&self) -> Option<&str> {
+        self.superseded.as_deref()
     }
 
     /// The jobs in the plan's order, each with how it stands.

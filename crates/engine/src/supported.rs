@@ -21,9 +21,6 @@ pub fn unsupported(plan: &Plan) -> Vec<Diagnostic> {
         found.push(Diagnostic::error("engine/too-many-jobs", whole.clone(), 0, message));
         return found;
     }
-    if plan.concurrency.is_some() {
-        found.push(no_concurrency(whole, "the workflow"));
-    }
     let mut seen = HashSet::new();
     let known: HashSet<_> = plan.jobs.iter().map(|job| &job.id).collect();
     for job in &plan.jobs {
@@ -35,9 +32,6 @@ pub fn unsupported(plan: &Plan) -> Vec<Diagnostic> {
             let message =
                 format!("the job `{}` needs `{}`, which the workflow does not have", job.id, need.job);
             found.push(error("engine/unknown-need", message));
-        }
-        if job.concurrency.is_some() {
-            found.push(no_concurrency(job.at.clone(), &format!("the job `{}`", job.id)));
         }
         if let Work::Call(call) = &job.work {
             let message = format!(
@@ -58,10 +52,4 @@ pub fn unsupported(plan: &Plan) -> Vec<Diagnostic> {
         found.push(Diagnostic::error("engine/needs-circle", first.at.clone(), 0, message));
     }
     found
-}
-
-fn no_concurrency(at: Location, what: &str) -> Diagnostic {
-    let message = format!("{what} has a `concurrency` group, which Sluice cannot honour yet");
-    Diagnostic::error("engine/unsupported-concurrency", at, 0, message)
-        .with_help("take `concurrency` out, or run the workflow on its service")
 }

@@ -12,6 +12,7 @@ use crate::agent::Agent;
 use crate::change::Changes;
 use crate::deliveries::Deliveries;
 use crate::gates;
+use crate::groups::Groups;
 use crate::image_claims::ImageClaims;
 use crate::log::Logs;
 use crate::options::Options;
@@ -33,6 +34,7 @@ pub(crate) struct App {
     pub(crate) forge: Forge,
     pub(crate) repositories: Repositories,
     pub(crate) runs: Arc<Runs>,
+    pub(crate) groups: Arc<Groups>,
     pub(crate) deliveries: Arc<Deliveries>,
     pub(crate) claims: ImageClaims,
     pub(crate) logs: Logs,
@@ -71,9 +73,15 @@ impl App {
         row.ok_or_else(|| Refusal::not_found(format!("there is no run {number} in {repository}")))
     }
 
-    /// A run as lists show it, with the environments that its gates stand for.
+    /// A run as lists show it, with the environments that its gates stand for and the holders of the groups that it
+    /// waits for.
     pub(crate) async fn record(&self, row: &RunRow) -> Result<RunRecord, Refusal> {
         let mut record = RunRecord::read(&row.summary)?;
+        if !record.summary.queued.is_empty()
+            && let Some(run) = self.runs.state(row.id).await?.run()
+        {
+            record.summary.queued = self.groups.queued(run).await?;
+        }
         if !record.summary.waiting.is_empty() {
             let delivery = self.deliveries.state(&row.repository).await?;
             for waiting in &mut record.summary.waiting {

@@ -9,6 +9,7 @@ mod courier;
 mod deliveries;
 mod garbage;
 mod gates;
+mod groups;
 mod http;
 mod image_claims;
 mod images;

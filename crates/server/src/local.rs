@@ -3,6 +3,7 @@
 mod control;
 mod history;
 mod process;
+mod turns;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -14,13 +15,14 @@ use sluice_model::{CommitSha, Conclusion, InstanceId, RepositoryName, RunId, Tri
 use sluice_plan::{GateKind, Plan, Value};
 use sluice_runner::{ExecutorChoice, ImageMap, Runner, RunnerConfig, RunnerError};
 use sluice_store::{Store, StoreError, StoredEffect};
-use sluice_wire::{JobEvent, Secret, SourceTree, TestCase};
+use sluice_wire::{JobEvent, QueuedFor, Secret, SourceTree, TestCase};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::agent::{Agent, Host, Surroundings};
 use crate::change::{Change, Changes};
 use crate::courier::{Courier, Perform};
+use crate::groups::{self, Groups};
 use crate::log::{LogKey, Logs};
 use crate::runs::{RunError, Runs};
 
@@ -30,6 +32,7 @@ pub use sluice_engine::RerunScope;
 
 use control::{Answering, Control};
 use process::Process;
+use turns::Turns;
 
 /// Where and how runs of a working tree go on.
 #[derive(Debug, Clone)]
@@ -88,6 +91,11 @@ pub enum LocalEvent {
     Changed {
         index: usize,
         state: Arc<engine::State>,
+    },
+    /// What the run, or jobs of it, wait for, as it is now.
+    Queued {
+        index: usize,
+        queued: Vec<QueuedFor>,
     },
     Job {
         index: usize,
@@ -188,6 +196,8 @@ struct Session {
     logs: Logs,
     /// Gates that were left closed.
     left: Arc<std::sync::Mutex<Vec<RunId>>>,
+    groups: Arc<Groups>,
+    turns: Turns,
     _control: Control,
     _process: Process,
 }
@@ -204,7 +214,8 @@ impl Session {
     ) -> Result<Self, LocalError> {
         let (sender, receiver) = mpsc::unbounded_channel();
         let changes = Changes::new();
-        let runs = Arc::new(Runs::new(store.clone(), sender, changes.clone()));
+        let runs = Arc::new(Runs::new(store.clone(), sender.clone(), changes.clone()));
+        let groups = Arc::new(Groups::new(store.clone(), sender, runs.clone(), changes.clone()));
         let (mut ids, mut sources) = (Vec::new(), BTreeMap::new());
         for (index, local) in list.iter().enumerate() {
             let run = match &local.begin {
@@ -223,6 +234,7 @@ impl Session {
         let left = Arc::new(std::sync::Mutex::new(Vec::new()));
         let performer = LocalPerformer {
             runs: runs.clone(),
+            groups: groups.clone(),
             agent: agent.clone(),
             approvals,
             index: ids.iter().copied().enumerate().map(|(index, run)| (run, index)).collect(),
@@ -233,15 +245,25 @@ impl Session {
         let answering =
             Answering { runs: runs.clone(), logs: logs.clone(), changes: changes.clone(), stopped };
         let control = Control::serve(listener, answering);
+        let pipeline = store.next("pipeline").await?;
         for (index, (local, run)) in list.into_iter().zip(&ids).enumerate() {
-            let (attempt, kept) = begin(&runs, *run, local, &options.vars).await?;
+            let (attempt, kept) = begin(&runs, *run, local, &options.vars, pipeline).await?;
             // Whoever listened may have gone.
             let _ = events.send(LocalEvent::Began { index, number: run.0, attempt, kept }).await;
         }
         // Only now, so that nothing of a run is told before its begin. What an earlier `sluice run` that was killed left
         // undone is not taken up again: its person has gone.
         let courier = Courier::start(store.clone(), Arc::new(performer), Vec::new(), receiver);
+        let turns = Turns {
+            state: options.state.clone(),
+            store,
+            groups: groups.clone(),
+            courier: courier.clone(),
+            mine: ids.iter().copied().collect(),
+        };
         Ok(Self {
+            groups,
+            turns,
             runs,
             agent,
             courier,
@@ -259,6 +281,7 @@ impl Session {
     async fn finish(self, cancel: CancellationToken) -> Result<Vec<LocalOutcome>, LocalError> {
         let mut listener = self.changes.listen();
         let mut told = vec![0; self.ids.len()];
+        let mut queued = vec![Vec::new(); self.ids.len()];
         let mut asked_to_cancel = false;
         loop {
             let mut states = Vec::new();
@@ -268,8 +291,10 @@ impl Session {
                     told[index] = state.sequence();
                     let _ = self.events.send(LocalEvent::Changed { index, state: state.clone() }).await;
                 }
+                self.tell_queued(index, &state, &mut queued[index]).await?;
                 states.push(state);
             }
+            let is_in_a_group = self.take_turns(&states).await?;
             if states.iter().all(|state| self.is_over(state)) {
                 self.courier.stop().await;
                 self.agent.stop().await;
@@ -277,6 +302,7 @@ impl Session {
             }
             tokio::select! {
                 _ = listener.wait_for(|_| true) => {}
+                () = tokio::time::sleep(turns::LOOK_EVERY), if is_in_a_group => {}
                 () = cancel.cancelled(), if !asked_to_cancel => {
                     asked_to_cancel = true;
                     self.cancel_all().await?;
@@ -292,10 +318,41 @@ impl Session {
         let busy = run.instances().any(|(_, instance)| {
             matches!(
                 instance.state,
-                engine::InstanceState::Offered { .. } | engine::InstanceState::Leased { .. }
+                engine::InstanceState::Queued { .. }
+                    | engine::InstanceState::Offered { .. }
+                    | engine::InstanceState::Leased { .. }
             )
         });
         run.conclusion().is_some() || (left.contains(&run.id()) && !busy)
+    }
+
+    /// Tells of the groups that the run waits for, where that or who holds them has changed.
+    async fn tell_queued(
+        &self,
+        index: usize,
+        state: &engine::State,
+        told: &mut Vec<QueuedFor>,
+    ) -> Result<(), LocalError> {
+        let Some(run) = state.run() else { return Ok(()) };
+        let queued = self.groups.queued(run).await?;
+        if queued != *told {
+            told.clone_from(&queued);
+            let _ = self.events.send(LocalEvent::Queued { index, queued }).await;
+        }
+        Ok(())
+    }
+
+    /// Whether any run has a place in a group, held or waited for.
+    async fn take_turns(&self, states: &[Arc<engine::State>]) -> Result<bool, LocalError> {
+        let runs = || states.iter().filter_map(|state| Some((state, state.run()?)));
+        if runs().all(|(_, run)| run.tickets().is_empty()) {
+            return Ok(false);
+        }
+        for (_, run) in runs().filter(|(state, _)| self.is_over(state)) {
+            self.turns.give_back(run).await?;
+        }
+        self.turns.look(states).await?;
+        Ok(true)
     }
 
     async fn cancel_all(&self) -> Result<(), LocalError> {
@@ -326,12 +383,21 @@ async fn begin(
     run: RunId,
     local: LocalRun,
     vars: &BTreeMap<String, String>,
+    pipeline: u64,
 ) -> Result<(u32, Vec<InstanceId>), LocalError> {
     match local.begin {
         Begin::New { plan, trigger, inputs } => {
             let (plan, trigger, vars) = (*plan, *trigger, vars.clone());
-            let create =
-                Create { run, number: run.0, plan, trigger, inputs, vars, server_url: String::new() };
+            let create = Create {
+                run,
+                number: run.0,
+                plan,
+                trigger,
+                inputs,
+                vars,
+                server_url: String::new(),
+                pipeline,
+            };
             runs.create(&format!("local/{}/{run}", local.source.id), create).await?;
             Ok((1, Vec::new()))
         }
@@ -361,6 +427,7 @@ fn person() -> UserName {
 
 struct LocalPerformer {
     runs: Arc<Runs>,
+    groups: Arc<Groups>,
     agent: Agent,
     approvals: Approvals,
     index: BTreeMap<RunId, usize>,
@@ -369,8 +436,23 @@ struct LocalPerformer {
 }
 
 impl Perform for LocalPerformer {
+    fn is_mine(&self, effect: &StoredEffect) -> bool {
+        let run = match Groups::of_stream(&effect.key.stream) {
+            Some(_) => turns::ticket_of(effect).map(|ticket| ticket.run),
+            None => Runs::of_stream(&effect.key.stream),
+        };
+        run.is_some_and(|run| self.index.contains_key(&run))
+    }
+
+    fn is_in_order(&self, effect: &StoredEffect) -> bool {
+        groups::is_of_a_place(effect)
+    }
+
     fn perform(self: Arc<Self>, effect: StoredEffect) -> BoxFuture<'static, anyhow::Result<()>> {
         Box::pin(async move {
+            if let Some(group) = Groups::of_stream(&effect.key.stream) {
+                return Ok(self.groups.perform(&group, serde_json::from_str(&effect.body)?).await?);
+            }
             let Some(run) = Runs::of_stream(&effect.key.stream) else { return Ok(()) };
             match serde_json::from_str(&effect.body)? {
                 engine::Effect::OfferJob { instance, fencing_token, .. } => {
@@ -382,6 +464,10 @@ impl Perform for LocalPerformer {
                 engine::Effect::AskGate { instance, name, gate } => {
                     self.ask(run, instance, name, gate).await?;
                 }
+                engine::Effect::JoinGroup { group, ticket, policy } => {
+                    self.groups.join(&group, ticket, policy).await?;
+                }
+                engine::Effect::LeaveGroup { group, ticket } => self.groups.leave(&group, ticket).await?,
                 engine::Effect::ConcludeRun { .. } => {}
             }
             Ok(())

@@ -10,10 +10,11 @@ use sluice_store::StoredEffect;
 
 use crate::app::{App, Counters};
 use crate::courier::Perform;
+use crate::groups::Groups;
 use crate::refusal::Refusal;
 use crate::repository::RepositoryEffect;
 use crate::runs::{RunError, Runs};
-use crate::{gates, planning, provenance, releasing};
+use crate::{gates, groups, planning, provenance, releasing};
 
 /// Performs the effects of all streams. The app is put in once it is there.
 #[derive(Default)]
@@ -29,6 +30,10 @@ impl Performer {
 }
 
 impl Perform for Performer {
+    fn is_in_order(&self, effect: &StoredEffect) -> bool {
+        groups::is_of_a_place(effect)
+    }
+
     fn perform(self: Arc<Self>, effect: StoredEffect) -> BoxFuture<'static, anyhow::Result<()>> {
         Box::pin(async move {
             let app = self.app.get().context("the server is not ready")?;
@@ -36,6 +41,9 @@ impl Perform for Performer {
             let body = effect.body.as_str();
             if let Some(run) = Runs::of_stream(stream) {
                 return of_run(app, run, serde_json::from_str(body)?).await;
+            }
+            if let Some(group) = Groups::of_stream(stream) {
+                return Ok(app.groups.perform(&group, serde_json::from_str(body)?).await?);
             }
             let (kind, name) = stream.split_once('/').context("a stream without a kind")?;
             let repository: RepositoryName = name.parse()?;
@@ -64,6 +72,10 @@ async fn of_run(app: &Arc<App>, run: RunId, effect: engine::Effect) -> anyhow::R
         engine::Effect::AskGate { instance, name, gate: GateKind::Approval | GateKind::Environment } => {
             gates::settle_gate(app, run, instance, &name).await?;
         }
+        engine::Effect::JoinGroup { group, ticket, policy } => {
+            app.groups.join(&group, ticket, policy).await?
+        }
+        engine::Effect::LeaveGroup { group, ticket } => app.groups.leave(&group, ticket).await?,
         engine::Effect::ConcludeRun { conclusion, .. } => {
             Counters::add(&app.counters.runs_ended);
             if conclusion == Conclusion::Success {

@@ -52,7 +52,8 @@ pub(crate) async fn plan(app: &App, cause: &str, trigger: &Trigger) -> Result<Ve
         .into_iter()
         .map(|row| (row.cause.clone(), row))
         .collect();
-    let Outcome { planned, not_run } = workflows(app, trigger).await?;
+    let pipeline = pipeline(app, trigger, known.values().next()).await?;
+    let Outcome { planned, not_run } = workflows(app, trigger, pipeline).await?;
     if planned.is_empty() {
         words.extend(why_nothing_runs(&not_run));
     }
@@ -60,7 +61,7 @@ pub(crate) async fn plan(app: &App, cause: &str, trigger: &Trigger) -> Result<Ve
         let cause = format!("{cause}/{index}");
         let number = match known.get(&cause) {
             Some(row) => row.number,
-            None => begin(app, &cause, trigger, &planned).await?,
+            None => begin(app, &cause, trigger, pipeline, &planned).await?,
         };
         words.push(line(app, trigger, number, &planned));
     }
@@ -87,7 +88,23 @@ fn line(app: &App, trigger: &Trigger, number: u64, planned: &Planned) -> String 
     }
 }
 
-async fn begin(app: &App, cause: &str, trigger: &Trigger, planned: &Planned) -> Result<u64, Refusal> {
+/// The number of the trigger's pipeline; of one whose runs began in part before the server was killed, the same again.
+async fn pipeline(app: &App, trigger: &Trigger, begun: Option<&RunRow>) -> Result<u64, Refusal> {
+    if let Some(row) = begun
+        && let Some(run) = app.runs.state(row.id).await?.run()
+    {
+        return Ok(run.pipeline());
+    }
+    Ok(app.store.next(&format!("pipeline of {}", trigger.repository)).await?)
+}
+
+async fn begin(
+    app: &App,
+    cause: &str,
+    trigger: &Trigger,
+    pipeline: u64,
+    planned: &Planned,
+) -> Result<u64, Refusal> {
     let run = RunId(app.store.next("run").await?);
     let number = app.store.next(&format!("run of {}", trigger.repository)).await?;
     match &planned.plan {
@@ -100,6 +117,7 @@ async fn begin(app: &App, cause: &str, trigger: &Trigger, planned: &Planned) -> 
                 inputs: Value::Null,
                 vars: BTreeMap::new(),
                 server_url: app.url.clone(),
+                pipeline,
             };
             match app.runs.create(cause, create).await {
                 Ok(()) => Counters::add(&app.counters.runs_started),
@@ -137,6 +155,7 @@ async fn broken(
         created: at,
         ended: Some(at),
         waiting: Vec::new(),
+        queued: Vec::new(),
         problem: diagnostics.first().map(ToString::to_string),
     };
     let row = RunRow {
@@ -159,14 +178,13 @@ async fn broken(
 }
 
 /// All workflows of the commit that run for the trigger, then one for each file that is broken; in a fixed order.
-async fn workflows(app: &App, trigger: &Trigger) -> Result<Outcome, Refusal> {
+async fn workflows(app: &App, trigger: &Trigger, pipeline: u64) -> Result<Outcome, Refusal> {
     let repository = &trigger.repository;
     let (files, too_large) = files(app, trigger).await?;
     let default = app.forge.default_branch(repository).await?;
     let default = default.as_ref().and_then(|branch| branch.name.strip_prefix("refs/heads/"));
-    let number = app.store.next(&format!("pipeline of {repository}")).await?;
     let Selection { plans, not_run, diagnostics } =
-        Pipelines::new(&files).select(trigger, number, default.unwrap_or("main"));
+        Pipelines::new(&files).select(trigger, pipeline, default.unwrap_or("main"));
     let mut planned: Vec<Planned> = plans.into_iter().map(of_plan).collect();
     planned.extend(broken_files(diagnostics.into_iter().chain(too_large)));
     Ok(Outcome { planned, not_run })

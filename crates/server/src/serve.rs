@@ -29,6 +29,7 @@ use crate::change::{Change, Changes};
 use crate::clock::now;
 use crate::courier::Courier;
 use crate::deliveries::Deliveries;
+use crate::groups::Groups;
 use crate::image_claims::ImageClaims;
 use crate::images::{Puller, RegistryAccess, RegistryEvents, RegistryImages};
 use crate::log::{LogKey, Logs};
@@ -169,6 +170,7 @@ impl Parts {
         let (sender, receiver) = mpsc::unbounded_channel();
         let changes = Changes::new();
         let runs = Arc::new(Runs::new(store.clone(), sender.clone(), changes.clone()));
+        let groups = Arc::new(Groups::new(store.clone(), sender.clone(), runs.clone(), changes.clone()));
         let deliveries = Deliveries::new(store.clone(), sender.clone(), changes.clone());
         let repositories = Repositories::new(store.clone(), forge.clone(), sender);
         let logs = Logs::new(options.data.join("logs"));
@@ -214,6 +216,7 @@ impl Parts {
             forge,
             repositories,
             runs,
+            groups,
             deliveries,
             claims,
             logs,

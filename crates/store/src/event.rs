@@ -1,4 +1,4 @@
-use rusqlite::Connection;
+use rusqlite::{Connection, Row};
 use sluice_model::Timestamp;
 
 use crate::StoreError;
@@ -62,22 +62,35 @@ pub(crate) fn last_sequence(connection: &Connection, stream: &str) -> Result<u64
 
 pub(crate) fn pending_effects(connection: &Connection) -> Result<Vec<StoredEffect>, StoreError> {
     let sql = "SELECT stream, sequence, position, kind, body FROM outbox ORDER BY stream, sequence, position";
-    query(connection, sql, &[], |row| {
-        Ok(StoredEffect {
-            key: EffectKey {
-                stream: row.get(0)?,
-                sequence: row.get::<_, i64>(1)? as u64,
-                position: row.get::<_, u32>(2)?,
-            },
-            kind: row.get(3)?,
-            body: row.get(4)?,
-        })
+    query(connection, sql, &[], read_effect)
+}
+
+pub(crate) fn pending_effects_of(
+    connection: &Connection,
+    prefix: &str,
+) -> Result<Vec<StoredEffect>, StoreError> {
+    let sql = "SELECT stream, sequence, position, kind, body FROM outbox WHERE stream >= $1 AND stream < $2 ORDER BY stream, sequence, position";
+    query(connection, sql, &[prefix.into(), (&after_all_of(prefix)).into()], read_effect)
+}
+
+fn read_effect(row: &Row<'_>) -> Result<StoredEffect, StoreError> {
+    Ok(StoredEffect {
+        key: EffectKey {
+            stream: row.get(0)?,
+            sequence: row.get::<_, i64>(1)? as u64,
+            position: row.get::<_, u32>(2)?,
+        },
+        kind: row.get(3)?,
+        body: row.get(4)?,
     })
 }
 
 pub(crate) fn streams(connection: &Connection, prefix: &str) -> Result<Vec<String>, StoreError> {
-    // The character after any that a stream's name may hold, so that the range is a prefix search on the key.
-    let end = format!("{prefix}\u{10ffff}");
     let sql = "SELECT DISTINCT stream FROM events WHERE stream >= $1 AND stream < $2 ORDER BY stream";
-    query(connection, sql, &[prefix.into(), (&end).into()], |row| Ok(row.get(0)?))
+    query(connection, sql, &[prefix.into(), (&after_all_of(prefix)).into()], |row| Ok(row.get(0)?))
+}
+
+/// The character after any that a stream's name may hold, so that a range is a prefix search on the key.
+fn after_all_of(prefix: &str) -> String {
+    format!("{prefix}\u{10ffff}")
 }

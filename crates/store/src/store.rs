@@ -104,6 +104,12 @@ impl Store {
         self.read(event::pending_effects).await
     }
 
+    /// Those of the streams that begin with a prefix.
+    pub async fn pending_effects_of(&self, prefix: &str) -> Result<Vec<StoredEffect>, StoreError> {
+        let prefix = prefix.to_owned();
+        self.read(move |connection| event::pending_effects_of(connection, &prefix)).await
+    }
+
     pub async fn repositories(&self) -> Result<Vec<RepositoryName>, StoreError> {
         self.read(push::repositories).await
     }

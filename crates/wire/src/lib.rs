@@ -25,5 +25,6 @@ pub use registry::{
 };
 pub use report::{JobEvent, JobReport, Level, Stream, TestCase, TestOutcome};
 pub use run::{
-    CancelRequest, JobState, JobSummary, RerunRequest, RunDetail, RunQuery, RunState, RunSummary, WaitingOn,
+    CancelRequest, GroupHolder, JobState, JobSummary, QueuedFor, RerunRequest, RunDetail, RunQuery, RunState,
+    RunSummary, WaitingOn,
 };

@@ -1,3 +1,5 @@
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use sluice_model::{CommitSha, Conclusion, Event, InstanceId, JobId, RepositoryName, Timestamp, UserName};
 use sluice_source::Diagnostic;
@@ -6,6 +8,8 @@ use sluice_source::Diagnostic;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RunState {
+    /// For its concurrency group, or all that is left to do are jobs that do.
+    Queued,
     Running,
     /// Nothing runs, and a person or another check has to decide.
     Waiting,
@@ -20,6 +24,7 @@ pub enum RunState {
 impl RunState {
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Queued => "queued",
             Self::Running => "running",
             Self::Waiting => "waiting",
             Self::Cancelling => "cancelling",
@@ -57,6 +62,9 @@ pub struct RunSummary {
     /// The gates that wait now.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub waiting: Vec<WaitingOn>,
+    /// The concurrency groups that it, or jobs of it, wait for now.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub queued: Vec<QueuedFor>,
     /// What went wrong, in brief.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
@@ -72,6 +80,43 @@ pub struct WaitingOn {
     /// The environment whose policy decides it; none where whoever may write decides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub environment: Option<String>,
+}
+
+/// A run, or a job of it, that waits for its concurrency group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueuedFor {
+    /// None: the whole run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<InstanceId>,
+    /// As the pipeline file spells it, with its expressions decided.
+    pub group: String,
+    pub since: Timestamp,
+    /// None where the group has just become free.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holder: Option<GroupHolder>,
+}
+
+/// Who has a concurrency group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupHolder {
+    pub repository: RepositoryName,
+    /// The run's number in it.
+    pub run: u64,
+    /// None: the whole run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<InstanceId>,
+}
+
+/// ``waits for the group `deploy`, which run 12 holds``.
+impl fmt::Display for QueuedFor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "waits for the group `{}`", self.group)?;
+        let Some(holder) = &self.holder else { return Ok(()) };
+        match &holder.job {
+            Some(job) => write!(f, ", which `{job}` of run {} holds", holder.run),
+            None => write!(f, ", which run {} holds", holder.run),
+        }
+    }
 }
 
 /// A run with its jobs.
@@ -109,7 +154,7 @@ pub enum JobState {
     Waiting,
     /// For a decision.
     Gated,
-    /// For an agent.
+    /// For an agent, or for its concurrency group.
     Queued,
     Running,
     Success,

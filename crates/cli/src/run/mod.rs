@@ -2,7 +2,6 @@
 
 mod account;
 mod gates;
-mod group;
 mod job_args;
 mod look;
 mod options;
@@ -23,7 +22,6 @@ use tokio_util::sync::CancellationToken;
 use crate::tree::{Snapshot, Tree, print_diagnostics, state_folder};
 use crate::{Exit, plan};
 
-pub use group::only_grouped;
 pub use job_args::{JobArgs, image_map};
 pub use options::{Args, ShowArgs};
 
@@ -49,7 +47,7 @@ async fn begin(args: &Args) -> anyhow::Result<Exit> {
         print_diagnostics(&selection.diagnostics, &tree.files);
         return Ok(Exit::Usage);
     }
-    let mut plans = choose(selection.plans, args.workflow.as_deref(), args.job.as_deref())?;
+    let plans = choose(selection.plans, args.workflow.as_deref(), args.job.as_deref())?;
     if plans.is_empty() {
         println!("nothing runs for {} {}", tree.trigger.event.as_str(), tree.trigger.ref_name());
         for reason in &selection.not_run {
@@ -58,16 +56,13 @@ async fn begin(args: &Args) -> anyhow::Result<Exit> {
         return Ok(Exit::Done);
     }
     let state = state_folder(&tree.root)?;
-    let alone = group::alone(&mut plans, &state)?;
     let refused = plan::refusals(&plans);
     if !refused.is_empty() {
         print_diagnostics(&refused, &tree.files);
         anstream::eprintln!("{}", nothing_was_run(&plans, refused.len()));
         return Ok(Exit::Usage);
     }
-    let exit = execute(args, tree, state, plans).await;
-    drop(alone);
-    exit
+    execute(args, tree, state, plans).await
 }
 
 /// The workflows and jobs that were named; all of them where none was. A job brings what it needs along.

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::Serialize;
 use sluice_model::{Conclusion, InstanceId};
-use sluice_wire::JobEvent;
+use sluice_wire::{JobEvent, QueuedFor};
 
 /// `sluice run --json`: one of these a line.
 #[derive(Debug, Serialize)]
@@ -29,6 +29,11 @@ pub enum Line<'a> {
         conclusion: Conclusion,
         outputs: &'a BTreeMap<String, String>,
         problem: Option<&'a str>,
+    },
+    Queued {
+        run: u64,
+        #[serde(flatten)]
+        queued: &'a QueuedFor,
     },
     GateWaits {
         run: u64,

@@ -7,7 +7,7 @@ use sluice_engine::{InstanceState, JobState, State};
 use sluice_model::{Conclusion, InstanceId};
 use sluice_plan::Plan;
 use sluice_server::local::{LocalEvent, LocalOutcome};
-use sluice_wire::JobEvent;
+use sluice_wire::{JobEvent, QueuedFor};
 use tokio::sync::oneshot;
 
 use super::look::{self, BOLD, DIM, dress};
@@ -55,6 +55,7 @@ impl Screen {
         match event {
             LocalEvent::Began { index, number, attempt, kept } => self.began(*index, *number, *attempt, kept),
             LocalEvent::Changed { index, state } => self.changed(*index, state),
+            LocalEvent::Queued { index, queued } => self.queued(*index, queued),
             LocalEvent::Job { index, instance, attempt, event } => {
                 self.heard(*index, instance, *attempt, event)
             }
@@ -114,6 +115,20 @@ impl Screen {
             let line = look::workflow(plan, number, attempt);
             self.lines(vec![line]);
         }
+    }
+
+    fn queued(&mut self, index: usize, queued: &[QueuedFor]) {
+        let (Some(run), Some(plan)) = (self.runs.get(index), self.plans.get(index)) else { return };
+        let mut lines = Vec::new();
+        for waiting in queued {
+            if self.json {
+                print(&Line::Queued { run: run.number, queued: waiting });
+                continue;
+            }
+            let name = waiting.job.as_ref().map_or_else(|| plan.workflow.clone(), |job| run.name_of(job));
+            lines.push(format!("⏸ {name} {waiting}"));
+        }
+        self.lines(lines);
     }
 
     fn changed(&mut self, index: usize, state: &State) {

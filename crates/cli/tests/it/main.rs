@@ -3,6 +3,7 @@
 mod cases;
 mod delivery;
 mod docs;
+mod groups;
 mod help;
 mod history;
 mod reading;

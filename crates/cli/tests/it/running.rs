@@ -79,18 +79,6 @@ fn everything_that_cannot_be_done_is_listed_before_anything_runs() {
 }
 
 #[test]
-fn a_concurrency_group_is_honoured_by_a_run_that_is_alone() {
-    let steps = "    runs-on: ubuntu-latest\n    steps: [{ run: echo ran }]\n";
-    let text = format!("on: push\nconcurrency: g\njobs:\n  build:\n{steps}");
-    let repository = Repository::with(&[(CI, &text)]);
-    says(&repository.sluice(&["plan"]), 0, &["build"]);
-    says(&run(&repository, &[]), 0, &["build | ran"]);
-    repository.write(".github/workflows/other.yml", text.as_bytes());
-    says(&run(&repository, &[]), 2, &["concurrency", "nothing was run"]);
-    says(&run(&repository, &["ci.yml"]), 0, &["build | ran"]);
-}
-
-#[test]
 fn failed_tests_are_named() {
     let repository = circleci(concat!(
         "version: 2.1\njobs:\n  test:\n    docker: [{ image: any }]\n    steps:\n",

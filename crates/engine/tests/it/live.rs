@@ -117,6 +117,7 @@ pub fn create(plan: Plan) -> Create {
         inputs: Value::Null,
         vars: BTreeMap::new(),
         server_url: "http://127.0.0.1:7000".to_owned(),
+        pipeline: 1,
     }
 }
 
@@ -226,6 +227,7 @@ impl Live {
                     for (index, instance) in (0u32..).zip(&record.instances) {
                         let word = match &instance.state {
                             InstanceState::Held => "held".to_owned(),
+                            InstanceState::Queued { .. } => "queued".to_owned(),
                             InstanceState::Gated { .. } => "gated".to_owned(),
                             InstanceState::Offered { .. } => "offered".to_owned(),
                             InstanceState::Leased { cancel_requested: false, .. } => "leased".to_owned(),

@@ -2,6 +2,8 @@
 
 mod cancel;
 mod gates;
+mod groups;
+mod groups_simulator;
 mod jobs;
 mod leases;
 mod live;

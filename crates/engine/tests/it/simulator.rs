@@ -2,13 +2,15 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use sluice_engine::group::TurnedAway;
 use sluice_engine::{
     Command, Effect, Event, GateOpener, InstanceState, JobState, Refused, RerunScope, RunStatus, State,
     decide, effects, fold,
 };
 use sluice_model::{AgentId, Conclusion, InstanceId, JobId, Timestamp, UserName};
 use sluice_plan::{
-    Axis, Dialect, Gate, GateKind, JobCondition, Late, Matrix, Named, Need, Plan, Strategy, Value, Work,
+    Axis, Concurrency, Dialect, Gate, GateKind, JobCondition, Late, Matrix, Named, Need, Plan, Strategy,
+    Value, Work,
 };
 use sluice_testkit::{Random, simulate};
 
@@ -228,7 +230,17 @@ impl World {
                     _ => Command::OpenGate { instance, by: GateOpener::Person(by) },
                 });
             }
-            Effect::ConcludeRun { .. } => {}
+            // A group that answers as it likes: what the run makes of it is what counts here.
+            Effect::JoinGroup { ticket, .. } => {
+                let (instance, by) = (ticket.instance.clone(), ticket.clone());
+                let ticket = ticket.number;
+                self.mail.push(match random.below(5) {
+                    0 => Command::TurnAway { instance, ticket, why: TurnedAway::Full },
+                    1 => Command::Supersede { instance, ticket, by },
+                    _ => Command::Admit { instance, ticket },
+                });
+            }
+            Effect::LeaveGroup { .. } | Effect::ConcludeRun { .. } => {}
         }
     }
 
@@ -244,6 +256,9 @@ impl World {
         let offers: Vec<_> = run.offers().map(|offer| (offer.instance, offer.fencing_token)).collect();
         if let Some((instance, token)) = random.pick(&offers).cloned() {
             self.ask_for_lease(random, instance, token);
+        }
+        if let Some((instance, ticket)) = random.pick(&run_groups(&self.state)).cloned() {
+            self.mail.push(Command::Admit { instance, ticket });
         }
         let gates: Vec<_> = run_gates(&self.state);
         if let Some(instance) = random.pick(&gates).cloned() {
@@ -365,6 +380,8 @@ impl World {
                     self.tell(random, Command::Lease { instance, fencing_token, agent, until }),
                     Ok(())
                 );
+            } else if let Some((instance, ticket)) = run_groups(&self.state).first().cloned() {
+                assert_eq!(self.tell(random, Command::Admit { instance, ticket }), Ok(()));
             } else if let Some(instance) = run_gates(&self.state).first().cloned() {
                 let by = GateOpener::Person(UserName::new("grace"));
                 assert_eq!(self.tell(random, Command::OpenGate { instance, by }), Ok(()));
@@ -388,6 +405,11 @@ impl World {
 
 fn run_gates(state: &State) -> Vec<InstanceId> {
     state.run().map(|run| run.waiting_gates().map(|gate| gate.instance).collect()).unwrap_or_default()
+}
+
+fn run_groups(state: &State) -> Vec<(Option<InstanceId>, u64)> {
+    let waiting = state.run().into_iter().flat_map(|run| run.waiting_for_groups());
+    waiting.map(|waiting| (waiting.ticket.instance.clone(), waiting.ticket.number)).collect()
 }
 
 /// The state by the log as it is stored.
@@ -447,14 +469,23 @@ fn random_plan(random: &mut Random) -> Plan {
             if !circleci && random.chance(40) {
                 job.strategy = Some(random_strategy(random, index));
             }
+            if random.chance(20) {
+                job.concurrency = Some(group());
+            }
             if random.chance(15) {
                 job.continue_on_error = Some(Late::Known(random.chance(70)));
             }
         })
     });
     let mut plan = plan(jobs.collect());
+    plan.concurrency = random.chance(20).then(group);
     plan.dialect = if circleci { Dialect::Circleci } else { Dialect::Github };
     plan
+}
+
+fn group() -> Concurrency {
+    let (group, cancel_in_progress) = (template("x-${{ github.ref_name }}"), Late::Known(false));
+    Concurrency { group, cancel_in_progress, keep_all_pending: true }
 }
 
 fn random_conclusions(random: &mut Random) -> Vec<Conclusion> {

@@ -1,10 +1,11 @@
 //! What is stored never changes its spelling: a change of one of these snapshots breaks every log that there is.
 
+use sluice_engine::group::{self, Group, Policy, Ticket, TurnedAway};
 use sluice_engine::{Command, Effect, Event, GateOpener, LeaseLoss, RerunScope, Reset};
-use sluice_model::{AgentId, Conclusion, InstanceId, JobId, Timestamp, UserName};
-use sluice_plan::{GateKind, Work};
+use sluice_model::{AgentId, Conclusion, InstanceId, JobId, RunId, Timestamp, UserName};
+use sluice_plan::{Concurrency, GateKind, Late, Work};
 
-use crate::live::{Live, id, job};
+use crate::live::{Live, id, job, plan, template};
 
 #[test]
 fn events_are_frozen() {
@@ -71,4 +72,43 @@ fn what_no_run_above_says_is_frozen_too() {
     insta::assert_json_snapshot!(commands);
     let effect = Effect::AskGate { instance: id("a"), name: "uat".into(), gate: GateKind::Environment };
     insta::assert_json_snapshot!(effect);
+}
+
+#[test]
+fn groups_are_frozen() {
+    let group = |name: &str| Concurrency {
+        group: template(name),
+        cancel_in_progress: Late::Known(true),
+        keep_all_pending: false,
+    };
+    let mut plan = plan(vec![job("a").with(|job| job.concurrency = Some(group("Deploy")))]);
+    plan.concurrency = Some(group("ci-${{ github.ref }}"));
+    let mut live = Live::start(plan);
+    live.tell(Command::Admit { instance: None, ticket: 2 });
+    let ticket = live.instance("a").group.as_ref().expect("it is asked for").ticket;
+    live.tell(Command::Admit { instance: Some(id("a")), ticket });
+    let Effect::JoinGroup { ticket: asked, .. } = live.effects[1].clone() else {
+        panic!("{:?}", live.effects)
+    };
+    let by = Ticket { run: RunId(8), run_number: 4, ..asked.clone() };
+    live.tell(Command::Supersede { instance: None, ticket: 2, by: by.clone() });
+    insta::assert_json_snapshot!(live.log[1..]);
+    insta::assert_json_snapshot!(live.effects);
+
+    let (at, policy) = (Timestamp(1), Policy::Replace { cancel_in_progress: true });
+    let whole = Ticket { instance: None, ..asked.clone() };
+    let events = [
+        group::Event::Entered { at, ticket: whole.clone(), policy },
+        group::Event::Queued { at, ticket: asked.clone(), policy: Policy::Serial { pipeline: 3 } },
+        group::Event::TurnedAway { at, ticket: asked.clone(), why: TurnedAway::Replaced { by: by.clone() } },
+        group::Event::TurnedAway { at, ticket: asked.clone(), why: TurnedAway::Overtaken { by: by.clone() } },
+        group::Event::TurnedAway { at, ticket: asked.clone(), why: TurnedAway::Full },
+        group::Event::TurnedAway { at, ticket: asked.clone(), why: TurnedAway::TooLong },
+        group::Event::HolderStopped { at, ticket: whole.clone(), by },
+        group::Event::Queued { at, ticket: asked, policy: Policy::Queue },
+        group::Event::Left { at, ticket: whole },
+    ];
+    insta::assert_json_snapshot!(events);
+    let effects: Vec<_> = events.iter().flat_map(|event| group::effects(&Group::default(), event)).collect();
+    insta::assert_json_snapshot!(effects);
 }

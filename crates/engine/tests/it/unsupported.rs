@@ -1,26 +1,19 @@
 use sluice_engine::{Command, MAX_JOBS, Refused, unsupported};
-use sluice_plan::{Call, Concurrency, Late, SecretsPassed, Work};
+use sluice_plan::{Call, SecretsPassed, Work};
 
-use crate::live::{Live, create, job, plan, template};
+use crate::live::{Live, create, job, plan};
 
 #[test]
 fn what_cannot_be_done_is_refused_by_name() {
-    let concurrency = Concurrency {
-        group: template("deploy"),
-        cancel_in_progress: Late::Known(true),
-        keep_all_pending: false,
-    };
     let call =
         Call { workflow: "o/r/x.yml@v1".into(), with: Vec::new(), secrets: SecretsPassed::Only(Vec::new()) };
     let mut plan = plan(vec![
         job("a").needs("nobody"),
         job("a"),
-        job("b").with(|job| job.concurrency = Some(concurrency.clone())),
         job("c").with(|job| job.work = Work::Call(call)),
         job("d").needs("e"),
         job("e").needs("d"),
     ]);
-    plan.concurrency = Some(concurrency);
     for (line, job) in (1..).zip(&mut plan.jobs) {
         job.at.path = plan.file.clone();
         job.at.line = line;

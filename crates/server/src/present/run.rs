@@ -1,11 +1,12 @@
 use sluice_engine::{self as engine, Instance, InstanceState, JobRecord, Run, RunStatus};
 use sluice_model::{Conclusion, InstanceId, JobId, Timestamp};
 use sluice_plan::Job;
-use sluice_wire::{JobState, JobSummary, RunState, RunSummary, WaitingOn};
+use sluice_wire::{JobState, JobSummary, QueuedFor, RunState, RunSummary, WaitingOn};
 
 use crate::record::RunRecord;
 
-/// A run as lists show it. The environments of its gates are filled in where the policy is known.
+/// A run as lists show it. The environments of its gates are filled in where the policy is known, and who holds
+/// the groups that it waits for where the groups are.
 pub(crate) fn summary(run: &Run) -> RunSummary {
     let trigger = run.trigger();
     let waiting = run.waiting_gates().map(|gate| WaitingOn {
@@ -13,6 +14,12 @@ pub(crate) fn summary(run: &Run) -> RunSummary {
         gate: gate.name.to_owned(),
         since: gate.since,
         environment: None,
+    });
+    let queued = run.waiting_for_groups().map(|waiting| QueuedFor {
+        job: waiting.ticket.instance,
+        group: waiting.group.name.clone(),
+        since: waiting.since,
+        holder: None,
     });
     RunSummary {
         repository: trigger.repository.clone(),
@@ -29,9 +36,10 @@ pub(crate) fn summary(run: &Run) -> RunSummary {
         created: run.created(),
         ended: match run.status() {
             RunStatus::Ended { at, .. } => Some(*at),
-            RunStatus::Running | RunStatus::Cancelling { .. } => None,
+            RunStatus::Queued { .. } | RunStatus::Running | RunStatus::Cancelling { .. } => None,
         },
         waiting: waiting.collect(),
+        queued: queued.collect(),
         problem: problem(run),
     }
 }
@@ -47,25 +55,33 @@ fn state(run: &Run) -> RunState {
         RunStatus::Ended { conclusion: Conclusion::Failure, .. } => RunState::Failure,
         RunStatus::Ended { conclusion: Conclusion::Cancelled, .. } => RunState::Cancelled,
         RunStatus::Cancelling { .. } => RunState::Cancelling,
+        RunStatus::Queued { .. } => RunState::Queued,
         RunStatus::Running => {
             let is_busy = run.instances().any(|(_, instance)| {
                 matches!(instance.state, InstanceState::Offered { .. } | InstanceState::Leased { .. })
             });
             let waits = run.waiting_gates().next().is_some();
-            if waits && !is_busy { RunState::Waiting } else { RunState::Running }
+            let is_queued = run.waiting_for_groups().next().is_some();
+            match (is_busy, waits, is_queued) {
+                (false, true, _) => RunState::Waiting,
+                (false, false, true) => RunState::Queued,
+                (true, _, _) | (false, false, false) => RunState::Running,
+            }
         }
     }
 }
 
-/// The first job that failed, and why where the runner said why.
+/// The first job that failed, and why where the runner said why; of a run that had to stop for another of its group,
+/// which.
 fn problem(run: &Run) -> Option<String> {
-    run.instances().find_map(|(id, instance)| match &instance.state {
+    let failed = run.instances().find_map(|(id, instance)| match &instance.state {
         InstanceState::Ended { conclusion: Conclusion::Failure, problem, .. } => Some(match problem {
             Some(problem) => format!("{id}: {problem}"),
             None => format!("{id} failed"),
         }),
         _ => None,
-    })
+    });
+    failed.or_else(|| run.superseded().map(str::to_owned))
 }
 
 /// The jobs of a run, each instance by itself; a job that has not started stands for its instances.
@@ -118,7 +134,7 @@ fn not_started(job: &Job, record: &JobRecord, needs: Vec<JobId>) -> JobSummary {
 
 pub(crate) fn job_state(state: &InstanceState) -> JobState {
     match state {
-        InstanceState::Held => JobState::Queued,
+        InstanceState::Held | InstanceState::Queued { .. } => JobState::Queued,
         InstanceState::Gated { .. } => JobState::Gated,
         InstanceState::Offered { .. } => JobState::Queued,
         InstanceState::Leased { .. } => JobState::Running,
@@ -131,6 +147,9 @@ pub(crate) fn times(state: &InstanceState) -> (Option<Timestamp>, Option<Timesta
     match state {
         InstanceState::Leased { since, .. } => (Some(*since), None),
         InstanceState::Ended { started, at, .. } => (*started, Some(*at)),
-        InstanceState::Held | InstanceState::Gated { .. } | InstanceState::Offered { .. } => (None, None),
+        InstanceState::Held
+        | InstanceState::Queued { .. }
+        | InstanceState::Gated { .. }
+        | InstanceState::Offered { .. } => (None, None),
     }
 }

@@ -4,6 +4,7 @@ mod access;
 #[path = "../../../registry/tests/it/age.rs"]
 mod age;
 mod gates;
+mod groups;
 mod jobs;
 mod pages;
 mod push;

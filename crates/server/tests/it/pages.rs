@@ -7,7 +7,7 @@ use crate::world::World;
 
 const CI: &str = "on: push\njobs:\n  build:\n    runs-on: x\n    steps: [{ run: echo hello pages }]\n";
 
-struct Browser {
+pub struct Browser {
     http: Client,
     url: String,
     cookie: String,
@@ -15,7 +15,7 @@ struct Browser {
 
 impl Browser {
     /// Signs in by the link that the first start prints.
-    async fn sign_in(world: &World) -> Self {
+    pub async fn sign_in(world: &World) -> Self {
         Self::sign_in_with(world, &world.token().await).await
     }
 
@@ -30,7 +30,7 @@ impl Browser {
         Self { http, url: world.url.clone(), cookie }
     }
 
-    async fn get(&self, path: &str) -> Response {
+    pub async fn get(&self, path: &str) -> Response {
         let request = self.http.get(format!("{}{path}", self.url)).header(COOKIE, &self.cookie);
         request.send().await.unwrap()
     }

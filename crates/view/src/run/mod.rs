@@ -34,6 +34,8 @@ pub struct RunPage {
     pub finished_at: Option<Timestamp>,
     /// In the order of the file.
     pub jobs: Vec<Job>,
+    /// What the whole run waits for: ``waits for the group `deploy`, which run 12 holds``.
+    pub waits_for: Option<String>,
     /// What the plan refused, or why the run could not go on, each a whole message with its place.
     pub problems: Vec<String>,
     /// The most telling first; the page shows them above all.
@@ -153,6 +155,7 @@ impl RunPage {
                 }
                 div.actions { (self.buttons(frame)) }
             }
+            @if let Some(waits_for) = &self.waits_for { p.waits-for { "This run " (waits_for) } }
             (problem_list(&self.problems))
             @for job in &self.jobs {
                 @if let Some(gate) = &job.gate {

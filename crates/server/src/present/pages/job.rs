@@ -48,6 +48,8 @@ pub(crate) async fn job(
         sluice_view::Status::Failed => error_line(app, &key, &name, problem.as_deref(), &marks),
         _ => None,
     };
+    let queued = app.groups.queued(run).await?;
+    let queued = queued.iter().find(|queued| queued.job.as_ref() == Some(id)).map(ToString::to_string);
     Ok(JobPage {
         repository: repository.clone(),
         run_number: number,
@@ -61,7 +63,7 @@ pub(crate) async fn job(
         started_at,
         finished_at,
         executor: executor(&marks),
-        reason: problem.or_else(|| reason(record)),
+        reason: problem.or_else(|| reason(record)).or(queued),
         gate: waiting
             .map(|gate| gate::of_run(&delivery, row.id, &trigger.actor, gate.name, gate.since, actor)),
         steps: steps(&marks),

@@ -5,7 +5,7 @@ use sluice_release as release;
 use sluice_view::{
     Artifact, ErrorLine, FailedTest, Instance, Job, ReleaseLink, RunPage, Status, Step, TestCounts,
 };
-use sluice_wire::{JobEvent, TestOutcome};
+use sluice_wire::{JobEvent, QueuedFor, TestOutcome};
 
 use super::gate;
 use super::runs::{short_ref, status};
@@ -41,6 +41,7 @@ pub(crate) async fn run(
         created_at: summary.created,
         finished_at: summary.ended,
         jobs: Vec::new(),
+        waits_for: None,
         problems: record.diagnostics.iter().map(ToString::to_string).collect(),
         errors: Vec::new(),
         tests: None,
@@ -51,7 +52,10 @@ pub(crate) async fn run(
         may_rerun: gate::may_write(actor),
     };
     if let Some(run) = state.run() {
-        let drawer = Drawer { app, run, delivery: &delivery, actor };
+        page.waits_for = summary.queued.iter().find(|queued| queued.job.is_none()).map(ToString::to_string);
+        page.problems.extend(run.superseded().map(str::to_owned));
+        let queued = &summary.queued;
+        let drawer = Drawer { app, run, delivery: &delivery, actor, queued };
         drawer.draw(&mut page);
     } else {
         page.may_rerun = sluice_view::May::No("push a mended pipeline file instead".to_owned());
@@ -64,6 +68,8 @@ struct Drawer<'a> {
     run: &'a engine::Run,
     delivery: &'a release::State,
     actor: &'a Actor,
+    /// The groups that jobs wait for.
+    queued: &'a [QueuedFor],
 }
 
 impl Drawer<'_> {
@@ -85,10 +91,16 @@ impl Drawer<'_> {
                 needs: job.needs.iter().map(|need| need.job.clone()).collect(),
                 is_gate: matches!(job.work, Work::Approval),
                 gate: self.gate(&job.id),
-                reason: reason(record),
+                reason: reason(record).or_else(|| self.queued(&job.id)),
                 instances: if matches!(job.work, Work::Steps(_)) { instances } else { Vec::new() },
             });
         }
+    }
+
+    /// The concurrency group that a job, or a combination of it, waits for.
+    fn queued(&self, job: &sluice_model::JobId) -> Option<String> {
+        let is_of = |queued: &&QueuedFor| queued.job.as_ref().is_some_and(|instance| instance.job == *job);
+        self.queued.iter().find(is_of).map(ToString::to_string)
     }
 
     /// The gate that holds a job up now.
@@ -275,7 +287,7 @@ fn collect(page: &mut RunPage, job: &InstanceId, marks: &[Mark]) {
 
 pub(crate) fn instance_status(state: &InstanceState) -> Status {
     match state {
-        InstanceState::Held | InstanceState::Offered { .. } => Status::Queued,
+        InstanceState::Held | InstanceState::Queued { .. } | InstanceState::Offered { .. } => Status::Queued,
         InstanceState::Gated { .. } => Status::Waiting,
         InstanceState::Leased { .. } => Status::Running,
         InstanceState::Ended { conclusion, .. } => (*conclusion).into(),

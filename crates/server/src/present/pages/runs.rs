@@ -144,6 +144,7 @@ pub(crate) fn row(
 pub(crate) fn status(state: RunState) -> Status {
     match state {
         RunState::Running | RunState::Cancelling => Status::Running,
+        RunState::Queued => Status::Queued,
         RunState::Waiting => Status::Waiting,
         RunState::Success => Status::Passed,
         RunState::Failure => Status::Failed,

@@ -161,6 +161,7 @@ pub fn waiting_run() -> RunPage {
             hold,
             deploy,
         ],
+        waits_for: None,
         problems: vec![],
         errors: vec![],
         tests: Some(TestCounts { passed: 214, failed: 0, skipped: 3 }),
@@ -299,6 +300,7 @@ pub fn refused_run() -> RunPage {
     RunPage {
         number: 49,
         jobs: vec![],
+        waits_for: None,
         problems: vec![
             ".github/workflows/build.yml:14:9: error[unsupported-action]: `uses: docker/build-push-action@v6` is not supported yet; run `docker build` in a `run:` step instead".to_owned(),
         ],
