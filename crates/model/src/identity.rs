@@ -285,10 +285,12 @@ impl InstanceId {
     }
 }
 
-/// `build` for the first, `build.3` for the fourth: safe in an address and in a file name once `/` is escaped.
+/// `build` for the first, `build.3` for the fourth: safe in an address and in a file name once `/` is escaped. A job whose
+/// own id looks like that (CircleCI calls one of a matrix `build-1.2`) has its first instance written out, `build-1.2.0`.
 impl fmt::Display for InstanceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.index {
+            0 if looks_numbered(self.job.as_str()) => write!(f, "{}.0", self.job),
             0 => write!(f, "{}", self.job),
             index => write!(f, "{}.{index}", self.job),
         }
@@ -299,13 +301,29 @@ impl FromStr for InstanceId {
     type Err = std::convert::Infallible;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(match text.rsplit_once('.') {
-            Some((job, digits)) if digits.parse::<u32>().is_ok_and(|n| n > 0) => {
-                Self::new(JobId::new(job), digits.parse().unwrap_or(0))
-            }
-            _ => Self::new(JobId::new(text), 0),
-        })
+        let (job, index) = match (text.strip_suffix(".0"), numbered(text)) {
+            (Some(job), _) if looks_numbered(job) => (job, 0),
+            (_, Some(numbered)) => numbered,
+            (_, None) => (text, 0),
+        };
+        Ok(Self::new(JobId::new(job), index))
     }
+}
+
+/// What `x.3` is made of; no number is written with a sign or a leading zero.
+fn numbered(text: &str) -> Option<(&str, u32)> {
+    let (job, digits) = text.rsplit_once('.')?;
+    let is_plain = digits.bytes().all(|digit| digit.is_ascii_digit()) && !digits.starts_with('0');
+    Some((job, digits.parse().ok().filter(|_| is_plain)?))
+}
+
+/// Whether a job's id alone would be read as an instance of another job.
+fn looks_numbered(job: &str) -> bool {
+    let mut job = job;
+    while let Some(shorter) = job.strip_suffix(".0") {
+        job = shorter;
+    }
+    numbered(job).is_some()
 }
 
 impl Serialize for InstanceId {
@@ -357,5 +375,28 @@ mod tests {
         for text in ["build", "build.3", "call/inner.12", "v1.0.x"] {
             assert_eq!(text.parse::<InstanceId>().unwrap().to_string(), text);
         }
+    }
+
+    #[test]
+    fn a_job_whose_id_looks_like_an_instance_stays_itself() {
+        for job in [
+            "build",
+            "build-1.2",
+            "build-2.0",
+            "x.1.0",
+            "x.1.0.0",
+            "x.0.0",
+            "v.01",
+            "v.+1",
+            ".1",
+            "a.99999999999",
+            "",
+        ] {
+            for index in [0, 1, 30] {
+                let id = InstanceId::new(JobId::new(job), index);
+                assert_eq!(id.to_string().parse(), Ok(id.clone()), "{id}");
+            }
+        }
+        assert_eq!(InstanceId::new(JobId::new("build-1.2"), 0).to_string(), "build-1.2.0");
     }
 }
