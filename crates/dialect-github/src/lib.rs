@@ -3,6 +3,7 @@
 mod action;
 mod call;
 mod convert;
+mod dispatch;
 mod filter;
 mod ids;
 mod inline;

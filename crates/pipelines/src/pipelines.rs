@@ -1,7 +1,7 @@
 use sluice_dialect_circleci::{self as circleci, Outcome, PipelineValues};
 use sluice_dialect_github as github;
-use sluice_model::{JobId, Trigger};
-use sluice_plan::ActionLock;
+use sluice_model::{Event, JobId, Trigger};
+use sluice_plan::{ActionLock, Value};
 use sluice_source::{Diagnostic, Severity};
 
 use crate::files::{FileKind, Files, kind};
@@ -104,6 +104,23 @@ impl<'a> Pipelines<'a> {
             Ok(plan) => into.plans.push(plan),
             Err(diagnostics) => into.diagnostics.extend(diagnostics),
         }
+    }
+
+    /// The `inputs` context of the workflow in a file, for a trigger: an object, or null where the event brings none.
+    /// An error is what is wrong with the inputs of a manual dispatch.
+    pub fn inputs(&self, path: &str, trigger: &Trigger) -> Result<Value, Vec<Diagnostic>> {
+        let is_dispatch = trigger.event == Event::WorkflowDispatch;
+        if is_dispatch && kind(path) == Some(FileKind::GithubWorkflow) {
+            let text = self.file(path).unwrap_or_default();
+            let read = github::read(path, &text, &|path| self.file(path));
+            let Some(workflow) = read.workflow else { return Err(read.diagnostics) };
+            return workflow.dispatch_inputs(&trigger.inputs);
+        }
+        if trigger.inputs.is_empty() && !is_dispatch {
+            return Ok(Value::Null);
+        }
+        let pairs = trigger.inputs.iter().map(|(key, value)| (key.clone(), Value::from(value.as_str())));
+        Ok(Value::object(pairs))
     }
 
     fn select_circleci(

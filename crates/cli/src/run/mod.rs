@@ -13,8 +13,8 @@ mod secrets;
 use std::path::PathBuf;
 
 use anyhow::bail;
-use sluice_model::{Conclusion, InstanceId, JobId};
-use sluice_plan::Plan;
+use sluice_model::{Conclusion, InstanceId, JobId, Trigger};
+use sluice_plan::{Plan, Value};
 use sluice_server::local::{self, Begin, LocalEvent, LocalOptions, LocalOutcome, LocalRun};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -129,14 +129,22 @@ fn keep_with_needs(plan: &mut Plan, wanted: &JobId) {
 }
 
 async fn execute(args: &Args, tree: Tree, state: PathBuf, plans: Vec<Plan>) -> anyhow::Result<Exit> {
+    let dispatches: Result<Vec<_>, _> = plans.iter().map(|plan| tree.dispatch(plan)).collect();
+    let dispatches = match dispatches {
+        Ok(dispatches) => dispatches,
+        Err(wrong) => {
+            print_diagnostics(&wrong, &tree.files);
+            return Ok(Exit::Usage);
+        }
+    };
     let options = args.local_options(state)?;
     let snapshot = Snapshot::take(&tree, &options.state, &args.jobs.clone().absolute()?).await?;
-    let begin = |plan: &Plan| Begin::New {
+    let begin = |(plan, (trigger, inputs)): (&Plan, (Trigger, Value))| Begin::New {
         plan: Box::new(plan.clone()),
-        trigger: Box::new(tree.trigger.clone()),
-        inputs: args.trigger.inputs(&tree.trigger),
+        trigger: Box::new(trigger),
+        inputs,
     };
-    let runs = plans.iter().map(begin).collect();
+    let runs = plans.iter().zip(dispatches).map(begin).collect();
     perform(Performance {
         plans,
         runs,

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use sluice_model::Trigger;
 use sluice_pipelines::{Files, Pipelines, Selection};
+use sluice_plan::{Plan, Value};
 use sluice_source::Diagnostic;
 
 pub use discover::{Found, discover, relative_path, root_of};
@@ -42,6 +43,18 @@ impl Tree {
         let mut selection = Pipelines::new(&self.files).select(&self.trigger, 1, &self.default_branch);
         selection.diagnostics.splice(0..0, self.unreadable.iter().cloned());
         selection
+    }
+}
+
+impl Tree {
+    /// The trigger and the `inputs` context of one run: of a manual dispatch, the defaults of its workflow too.
+    pub fn dispatch(&self, plan: &Plan) -> Result<(Trigger, Value), Vec<Diagnostic>> {
+        let inputs = Pipelines::new(&self.files).inputs(&plan.file, &self.trigger)?;
+        let mut trigger = self.trigger.clone();
+        if let Value::Object(pairs) = &inputs {
+            trigger.inputs = pairs.iter().map(|(name, value)| (name.clone(), value.to_text())).collect();
+        }
+        Ok((trigger, inputs))
     }
 }
 

@@ -2,8 +2,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use serde::Deserialize;
 use sluice_model::{CommitSha, Event, RepositoryName, Trigger, UserName};
-use sluice_plan::Value;
 
 use super::git::{Checkout, git};
 
@@ -30,6 +30,28 @@ pub struct TriggerArgs {
     event_file: Option<PathBuf>,
 }
 
+/// What GitHub chooses workflows by, of an event's payload (GitHub, "Webhook events and payloads").
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Payload {
+    action: Option<String>,
+    pull_request: PullRequest,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct PullRequest {
+    head: Branch,
+    base: Branch,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Branch {
+    #[serde(rename = "ref")]
+    git_ref: Option<String>,
+}
+
 fn event_of_name(name: &str) -> Result<Event, String> {
     let known = Event::ALL.map(Event::as_str);
     Event::ALL.into_iter().find(|event| event.as_str() == name).ok_or_else(|| {
@@ -43,8 +65,8 @@ impl TriggerArgs {
     pub fn trigger(&self, root: &Path) -> anyhow::Result<(Trigger, String)> {
         let checkout = Checkout::of(root, self.git_ref.as_deref());
         let default_branch = checkout.default_branch();
-        let head = match &checkout.head {
-            Some(head) => head,
+        let commit = match &checkout.head {
+            Some(commit) => commit,
             None if root.join(".git").exists() => {
                 bail!(
                     "{} has no commit yet: make one, for a pipeline always runs on a commit",
@@ -55,36 +77,39 @@ impl TriggerArgs {
                 bail!("{} is in no git repository: `git init` and a first commit make it one", root.display())
             }
         };
-        let sha: CommitSha = head.sha.parse()?;
+        let sha: CommitSha = commit.sha.parse()?;
         let git_ref = self.whole_ref(root, &checkout)?;
         let is_pull_request = matches!(self.event, Event::PullRequest | Event::PullRequestTarget);
-        let base = self.base.clone().or_else(|| is_pull_request.then(|| default_branch.clone()));
-        let payload = match &self.event_file {
-            Some(path) => {
-                let text = std::fs::read_to_string(path)
-                    .with_context(|| format!("cannot read {}", path.display()))?;
-                serde_json::from_str::<serde::de::IgnoredAny>(&text)
-                    .with_context(|| format!("{} is not JSON", path.display()))?;
-                text
-            }
-            None => String::new(),
-        };
+        let (payload, told) = self.payload()?;
+        let (head, base) = (told.pull_request.head.git_ref, told.pull_request.base.git_ref);
+        let base = self.base.clone().or(base).or_else(|| is_pull_request.then(|| default_branch.clone()));
+        let head_ref = is_pull_request.then(|| head.unwrap_or_else(|| short(&git_ref).to_owned()));
         let trigger = Trigger {
             event: self.event,
-            action: is_pull_request.then(|| "synchronize".to_owned()),
+            action: told.action.or_else(|| is_pull_request.then(|| "synchronize".to_owned())),
             repository: repository_name(root, checkout.origin_url.as_deref()),
-            head_ref: is_pull_request.then(|| short(&git_ref).to_owned()),
+            head_ref,
             changed_paths: self.changed_paths(root, base.as_deref()),
             base_ref: base,
             git_ref,
             sha,
-            before: head.before.as_deref().and_then(|sha| sha.parse().ok()),
+            before: commit.before.as_deref().and_then(|sha| sha.parse().ok()),
             actor: UserName::new("local"),
             inputs: self.input_pairs()?,
             payload,
-            subject: head.subject.clone(),
+            subject: commit.subject.clone(),
         };
         Ok((trigger, default_branch))
+    }
+
+    /// The event's file as it is, and what chooses workflows of it.
+    fn payload(&self) -> anyhow::Result<(String, Payload)> {
+        let Some(path) = &self.event_file else { return Ok(Default::default()) };
+        let text =
+            std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let told = serde_json::from_str(&text)
+            .with_context(|| format!("{} is not JSON, or no event", path.display()))?;
+        Ok((text, told))
     }
 
     /// What of this was given, as words of a command line.
@@ -100,14 +125,6 @@ impl TriggerArgs {
         self.inputs.iter().for_each(|input| flag("--input", input));
         self.event_file.iter().for_each(|file| flag("--event-file", &file.to_string_lossy()));
         words
-    }
-
-    /// The `inputs` context.
-    pub fn inputs(&self, trigger: &Trigger) -> Value {
-        if trigger.inputs.is_empty() && self.event != Event::WorkflowDispatch {
-            return Value::Null;
-        }
-        Value::object(trigger.inputs.iter().map(|(key, value)| (key.clone(), Value::from(value.as_str()))))
     }
 
     fn whole_ref(&self, root: &Path, checkout: &Checkout) -> anyhow::Result<String> {
