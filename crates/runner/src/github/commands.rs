@@ -45,11 +45,13 @@ pub struct Commands {
     stopped_by: Option<String>,
     /// `::debug::` lines are shown: the secret or variable ACTIONS_STEP_DEBUG is true.
     shows_debug: bool,
+    /// `::echo::on` was seen: what is hidden otherwise is shown.
+    echoes: bool,
 }
 
 impl Commands {
     pub fn new(shows_debug: bool) -> Self {
-        Self { stopped_by: None, shows_debug }
+        Self { stopped_by: None, shows_debug, echoes: false }
     }
 
     /// What to show of a line that is a command, and what it asks for. None: the line is none.
@@ -67,13 +69,15 @@ impl Commands {
             let problem = format!("Unable to process command '{}' successfully. {reason}", line.trim());
             (LineVerdict::ShowAs(format!("##[error]{problem}")), Some(Effect::Refuse { problem }))
         };
+        let echo = shown_or_hidden(if self.echoes { line } else { "" });
         let warn = |reason: &str| (LineVerdict::ShowAs(format!("##[warning]{reason}")), None);
         Some(match command.name.to_ascii_lowercase().as_str() {
             "add-mask" if command.message.trim().is_empty() => {
                 warn("Can't add secret mask for empty string in ##[add-mask] command.")
             }
             "add-mask" => {
-                (LineVerdict::ShowAs("::add-mask::***".to_owned()), Some(Effect::Mask(command.message)))
+                let shown = if self.echoes { "::add-mask::***" } else { "" };
+                (shown_or_hidden(shown), Some(Effect::Mask(command.message)))
             }
             "group" => (shown("##[group]"), None),
             "endgroup" => (LineVerdict::ShowAs("##[endgroup]".to_owned()), None),
@@ -82,7 +86,18 @@ impl Commands {
             "notice" => (shown("##[notice]"), Some(command.annotation(Level::Notice))),
             "debug" if self.shows_debug => (shown("##[debug]"), None),
             "debug" => (LineVerdict::Hide, None),
-            "echo" => (LineVerdict::Hide, None),
+            "echo" => {
+                let is_on = command.message.trim();
+                if !["on", "off"].iter().any(|word| is_on.eq_ignore_ascii_case(word)) {
+                    return Some(refuse(&format!(
+                        "Invalid echo command value. Possible values can be: 'on', 'off'. Current value is: '{}'.",
+                        command.message
+                    )));
+                }
+                let echo = if self.echoes { line } else { "" };
+                self.echoes = is_on.eq_ignore_ascii_case("on");
+                (shown_or_hidden(echo), None)
+            }
             "stop-commands" if command.message.is_empty() => (LineVerdict::Show, None),
             "stop-commands" => {
                 self.stopped_by = Some(command.message);
@@ -90,11 +105,11 @@ impl Commands {
             }
             // Deprecated by GitHub, and still obeyed.
             "set-output" => match command.property("name") {
-                Some(name) => (LineVerdict::Hide, Some(Effect::Output { name, value: command.message })),
+                Some(name) => (echo, Some(Effect::Output { name, value: command.message })),
                 None => refuse("Required field 'name' is missing in ##[set-output] command."),
             },
             "save-state" => match command.property("name") {
-                Some(name) => (LineVerdict::Hide, Some(Effect::State { name, value: command.message })),
+                Some(name) => (echo, Some(Effect::State { name, value: command.message })),
                 None => refuse("Required field 'name' is missing in ##[save-state] command."),
             },
             name @ ("set-env" | "add-path") => {
@@ -104,20 +119,24 @@ impl Commands {
                 ))
             }
             "add-matcher" if command.message.is_empty() => warn("File path must be specified."),
-            "add-matcher" => (LineVerdict::Hide, Some(Effect::AddMatchers { file: command.message })),
+            "add-matcher" => (echo, Some(Effect::AddMatchers { file: command.message })),
             "remove-matcher" => match (command.property("owner"), command.message) {
                 (Some(_), file) if !file.is_empty() => warn(
                     "Either specify an owner name or a file path in ##[remove-matcher] command. Both values cannot be set.",
                 ),
-                (Some(owner), _) => (LineVerdict::Hide, Some(Effect::RemoveMatchers(Matchers::Of(owner)))),
+                (Some(owner), _) => (echo, Some(Effect::RemoveMatchers(Matchers::Of(owner)))),
                 (None, file) if file.is_empty() => warn(
                     "Either an owner name or a file path must be specified in ##[remove-matcher] command.",
                 ),
-                (None, file) => (LineVerdict::Hide, Some(Effect::RemoveMatchers(Matchers::InFile(file)))),
+                (None, file) => (echo, Some(Effect::RemoveMatchers(Matchers::InFile(file)))),
             },
             _ => return None,
         })
     }
+}
+
+fn shown_or_hidden(text: &str) -> LineVerdict {
+    if text.is_empty() { LineVerdict::Hide } else { LineVerdict::ShowAs(text.to_owned()) }
 }
 
 struct Command {
@@ -219,6 +238,23 @@ mod tests {
         assert_eq!(shown(&mut Commands::default(), "::group::Build"), "##[group]Build");
         assert_eq!(shown(&mut Commands::default(), "::debug::x"), "");
         assert_eq!(shown(&mut Commands::new(true), "::debug::x"), "##[debug]x");
+    }
+
+    #[test]
+    fn commands_are_shown_while_echo_is_on() {
+        let mut commands = Commands::default();
+        for (line, want) in [
+            ("::add-mask::s3cret", ""),
+            ("::set-output name=a::b", ""),
+            ("::echo::ON", ""),
+            ("::set-output name=a::b", "::set-output name=a::b"),
+            ("::add-mask::s3cret", "::add-mask::***"),
+            ("::echo::off", "::echo::off"),
+            ("::set-output name=a::b", ""),
+        ] {
+            assert_eq!(shown(&mut commands, line), want, "{line}");
+        }
+        assert!(matches!(effect("::echo::perhaps"), Some(Effect::Refuse { .. })));
     }
 
     #[test]

@@ -271,7 +271,8 @@ fn github(order: &JobOrder) -> Value {
         ("event_name", trigger.event.as_str()),
         ("graphql_url", &graphql_url),
         ("head_ref", trigger.head_ref.as_deref().unwrap_or_default()),
-        ("job", order.job.id.as_str()),
+        // A called workflow's jobs know themselves by their own ids.
+        ("job", order.job.id.as_str().rsplit('/').next().unwrap_or_default()),
         ("ref", &trigger.git_ref),
         ("ref_name", trigger.ref_name()),
         ("ref_type", ref_type),

@@ -1,5 +1,4 @@
 use sluice_model::Conclusion;
-use sluice_wire::Level;
 
 use super::contexts::overlay;
 use super::file_commands::{may_be_set, parse_file_commands};
@@ -38,9 +37,9 @@ pub(super) async fn conclude(
     if let Some(explanation) = ended.explain() {
         steps.fail(index, &explanation).await;
     }
-    take_files(steps, index, collected, &mut effects, &mut state).await?;
+    let are_read = take_files(steps, index, collected, &mut effects, &mut state).await;
     let outcome = match ended {
-        ended if ended.is_success() && !refused => Conclusion::Success,
+        ended if ended.is_success() && are_read && !refused => Conclusion::Success,
         Ended::Cancelled => Conclusion::Cancelled,
         _ => Conclusion::Failure,
     };
@@ -49,39 +48,51 @@ pub(super) async fn conclude(
     Ok((finished, state))
 }
 
-/// Takes what the step wrote to its command files. What it set on standard output comes before.
+/// Takes what the step wrote to its command files; what it set on standard output comes before. Each file is taken by
+/// itself, so that one that is broken does not lose the others. Whether all could be read.
 async fn take_files(
     steps: &Steps<'_>,
     index: u32,
     collected: Vec<Result<String, String>>,
     effects: &mut Effects,
     state: &mut State,
-) -> Result<(), String> {
+) -> bool {
+    let mut problems = Vec::new();
     let mut contents = collected.into_iter();
-    let mut next = || -> Result<String, String> {
-        let content = contents.next().unwrap_or_else(|| Ok(String::new()))?;
+    let mut next = |what: &str| {
+        let content = contents.next().unwrap_or_else(|| Ok(String::new()));
+        let text = content.unwrap_or_else(|error| {
+            problems.push((what.to_owned(), error));
+            String::new()
+        });
         // Windows tools begin a file with a byte-order mark.
-        Ok(content.strip_prefix('\u{feff}').unwrap_or(&content).to_owned())
+        text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned()
     };
-    let (env, output, path, saved) = (next()?, next()?, next()?, next()?);
-    let parse = |what: &str, text: &str| {
-        parse_file_commands(text)
-            .map_err(|error| format!("Unable to process file command '{what}' successfully. {error}"))
+    let (env, output, path, saved) = (next("env"), next("output"), next("path"), next("state"));
+    let mut parse = |what: &str, text: &str| {
+        parse_file_commands(text).unwrap_or_else(|error| {
+            problems.push((what.to_owned(), error.to_string()));
+            Vec::new()
+        })
     };
-    for (name, value) in parse("env", &env)? {
+    let env = parse("env", &env);
+    overlay(&mut effects.outputs, parse("output", &output));
+    overlay(state, parse("state", &saved));
+    let paths = path.lines().map(str::trim).filter(|line| !line.is_empty());
+    effects.paths.extend(paths.map(str::to_owned));
+    for (name, value) in env {
         if may_be_set(&name) {
             overlay(&mut effects.env, [(name, value)]);
         } else {
             let problem = format!("Can't store {name} output parameter using '$GITHUB_ENV' command.");
-            steps.job.log.annotation(index, Level::Error, &problem, None, None).await;
-            steps.job.log.say(index, format!("##[error]{problem}")).await;
+            steps.fail(index, &problem).await;
         }
     }
-    overlay(&mut effects.outputs, parse("output", &output)?);
-    overlay(state, parse("state", &saved)?);
-    let paths = path.lines().map(str::trim).filter(|line| !line.is_empty());
-    effects.paths.extend(paths.map(str::to_owned));
-    Ok(())
+    for (what, problem) in &problems {
+        steps.fail(index, &format!("Unable to process file command '{what}' successfully.")).await;
+        steps.fail(index, problem).await;
+    }
+    problems.is_empty()
 }
 
 /// The files by which a step speaks to its runner.

@@ -88,7 +88,10 @@ impl<'a> Said<'a> {
         match effect {
             // At once, for the next line may hold it already.
             Effect::Mask(secret) => self.steps.job.log.add_mask(&secret),
-            Effect::Annotate { level, message, file, line } => self.annotate(level, message, file, line),
+            Effect::Annotate { level, message, file, line } => {
+                let file = file.map(|file| self.below_workspace(file));
+                self.annotate(level, message, file, line);
+            }
             Effect::Output { name, value } => overlay(&mut self.heard.effects.outputs, [(name, value)]),
             Effect::State { name, value } => overlay(&mut self.heard.state, [(name, value)]),
             Effect::Refuse { problem } => self.refuse(problem),
@@ -138,6 +141,15 @@ impl<'a> Said<'a> {
 
     fn is_full(&self, level: Level) -> bool {
         self.annotations.iter().filter(|annotation| annotation.0 == level).count() >= MOST_ANNOTATIONS
+    }
+
+    /// A file of the workspace as the repository knows it; another as it was named.
+    fn below_workspace(&self, file: String) -> String {
+        let workspace = &self.steps.place.layout.workspace.inside;
+        match file.strip_prefix(workspace.as_str()).and_then(|below| below.strip_prefix('/')) {
+            Some(below) => below.to_owned(),
+            None => file,
+        }
     }
 
     /// A file that a command names, relative to the workspace.
