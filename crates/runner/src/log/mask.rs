@@ -100,8 +100,15 @@ fn add_forms(secret: &str, patterns: &mut BTreeSet<Vec<u8>>) {
         return;
     }
     patterns.insert(trimmed.as_bytes().to_vec());
-    let lines = trimmed.lines().map(str::trim).filter(|line| line.len() >= SHORTEST_PIECE);
-    patterns.extend(lines.map(|line| line.as_bytes().to_vec()));
+    add_encoded_forms(trimmed, patterns);
+    for line in trimmed.lines().map(str::trim).filter(|line| line.len() >= SHORTEST_PIECE) {
+        if patterns.insert(line.as_bytes().to_vec()) {
+            add_encoded_forms(line, patterns);
+        }
+    }
+}
+
+fn add_encoded_forms(trimmed: &str, patterns: &mut BTreeSet<Vec<u8>>) {
     let json = serde_json::Value::from(trimmed).to_string();
     let json = &json[1..json.len() - 1];
     let mut encoded = vec![json.to_owned(), in_ascii(json), json.replace('/', "\\/")];
@@ -242,6 +249,14 @@ mod tests {
     fn each_line_of_a_secret_is_hidden_alone() {
         let key = "-----BEGIN-----\nabcdefgh\n}\nijklmnop\n-----END-----\n";
         assert_eq!(masked(&[key], "x abcdefgh\n}\nijklmnop"), "x ***\n}\n***");
+    }
+
+    #[test]
+    fn each_line_of_a_secret_is_hidden_in_every_form() {
+        assert_eq!(
+            masked(&["first line\n<second line>"], "&lt;second line&gt; %3Csecond%20line%3E"),
+            "*** ***"
+        );
     }
 
     #[test]

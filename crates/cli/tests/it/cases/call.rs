@@ -79,7 +79,12 @@ fn arguments(repository: &Repository, call: &Call, runner: Runner, image: Option
     words
 }
 
-fn run(repository: &Repository, call: &Call, runner: Runner, image: Option<&str>) -> Result<Record, String> {
+pub fn run(
+    repository: &Repository,
+    call: &Call,
+    runner: Runner,
+    image: Option<&str>,
+) -> Result<Record, String> {
     let words = arguments(repository, call, runner, image);
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let mut child = repository

@@ -143,8 +143,10 @@ impl Findings<'_> {
         let said = [("stdout", &self.record.stdout), ("stderr", &self.record.stderr)];
         let mut places: Vec<(String, Vec<u8>)> =
             said.map(|(name, text)| (name.to_owned(), text.clone().into_bytes())).into();
-        if !texts.is_empty() {
-            files(state, &mut places);
+        match state.is_dir() {
+            true if !texts.is_empty() => files(state, &mut places),
+            false if !texts.is_empty() => self.say("nothing was kept that could be looked into".to_owned()),
+            _ => {}
         }
         for text in texts {
             for (place, bytes) in &places {

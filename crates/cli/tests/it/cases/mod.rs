@@ -4,6 +4,7 @@ mod call;
 mod case;
 mod check;
 mod image;
+mod masking;
 mod record;
 
 use std::path::Path;
