@@ -1,12 +1,15 @@
 //! Compiled steps to typed actions.
 
 use sluice_expression::Template;
-use sluice_plan::{Action, Background, CacheWhen, RunScript, Step, StepCondition};
+use sluice_plan::{Action, Background, CacheWhen, Reruns, RunScript, Step, StepCondition};
 use sluice_source::{Node, did_you_mean_text};
 
 use crate::config::Config;
 use crate::lower::{Refused, env, literal, words};
 use crate::scalar::as_boolean;
+
+/// The longest `auto_rerun_delay`.
+const LONGEST_DELAY_S: u64 = 600;
 
 const STATUSES: [&str; 3] = ["on_success", "on_fail", "always"];
 
@@ -75,7 +78,33 @@ impl Config {
             shell: body.get("shell").and_then(words),
             working_directory: literal(body, "working_directory"),
             no_output_timeout_s: self.no_output_timeout(body)?,
+            reruns: self.reruns(body)?,
         }))
+    }
+
+    /// CircleCI, "Automatic reruns": 1 to 5 times, after at most 10 minutes.
+    fn reruns(&self, body: &Node) -> Result<Option<Reruns>, Refused> {
+        let delay_s = match body.get("auto_rerun_delay").filter(|node| !node.is_null()) {
+            None => 0,
+            Some(delay) => {
+                let seconds = delay.text().and_then(duration_s).filter(|seconds| *seconds <= LONGEST_DELAY_S);
+                seconds.ok_or_else(|| {
+                    let seen = delay.text().unwrap_or("…");
+                    let message = format!(
+                        "`auto_rerun_delay` is a time up to 10 minutes, such as `10s` or `3m`, and this is `{seen}`"
+                    );
+                    self.refuse("auto-rerun-delay", delay.place(), message)
+                })?
+            }
+        };
+        let Some(most) = body.get("max_auto_reruns").filter(|node| !node.is_null()) else { return Ok(None) };
+        let number = most.text().and_then(|text| text.parse().ok()).filter(|most| (1..=5).contains(most));
+        let most = number.ok_or_else(|| {
+            let seen = most.text().unwrap_or("…");
+            let message = format!("`max_auto_reruns` is a number from 1 to 5, and this is `{seen}`");
+            self.refuse("max-auto-reruns", most.place(), message)
+        })?;
+        Ok(Some(Reruns { most, delay_s }))
     }
 
     fn no_output_timeout(&self, body: &Node) -> Result<Option<u64>, Refused> {

@@ -323,10 +323,7 @@ impl Expander<'_> {
     fn warn_run_keys(&mut self, name: &str, entries: &[Entry]) {
         for entry in entries {
             let key = entry.key.text().unwrap_or_default();
-            if RERUN_KEYS.contains(&key) {
-                let message = format!("`{key}` does nothing: Sluice does not rerun a step by itself");
-                self.report.warn("not-supported", entry.key.place(), message);
-            } else if !RUN_KEYS.contains(&key) {
+            if !RUN_KEYS.contains(&key) {
                 let near =
                     did_you_mean_text(key, RUN_KEYS).map(|near| format!("; {near}")).unwrap_or_default();
                 let message = format!("`{key}` is no key of `{name}`, and does nothing{near}");
@@ -337,7 +334,7 @@ impl Expander<'_> {
 }
 
 /// CircleCI configuration reference, "run".
-const RUN_KEYS: [&str; 8] = [
+const RUN_KEYS: [&str; 10] = [
     "command",
     "name",
     "shell",
@@ -346,6 +343,8 @@ const RUN_KEYS: [&str; 8] = [
     "working_directory",
     "no_output_timeout",
     "when",
+    "max_auto_reruns",
+    "auto_rerun_delay",
 ];
 
 /// Pipeline values that a stranger can choose, by their names (a final dot: all below), and what to do about each.
@@ -359,9 +358,6 @@ const UNTRUSTED: [(&str, &str); 5] = [
 
 const PASS_BY_ENVIRONMENT: &str =
     "give it to a variable under `environment` of the step, and write \"$VARIABLE\" here";
-
-/// What CircleCI does, and Sluice does not.
-pub(crate) const RERUN_KEYS: [&str; 2] = ["max_auto_reruns", "auto_rerun_delay"];
 
 /// A command by the scope that it is defined in, for the list of calls.
 fn call_key(scope: ScopeId, name: &str) -> String {

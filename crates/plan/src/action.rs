@@ -114,6 +114,18 @@ pub struct RunScript {
     /// CircleCI's `no_output_timeout`, in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub no_output_timeout_s: Option<u64>,
+    /// CircleCI's `max_auto_reruns`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reruns: Option<Reruns>,
+}
+
+/// A step that failed is begun again by itself (CircleCI, "Automatic reruns").
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reruns {
+    /// After the first time; 1 to 5.
+    pub most: u32,
+    /// The pause before each.
+    pub delay_s: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -13,7 +13,7 @@ mod matrix;
 mod workflow;
 
 pub use action::{
-    Action, ActionReference, Background, CacheWhen, RunScript, Step, StepCondition, UsesAction,
+    Action, ActionReference, Background, CacheWhen, Reruns, RunScript, Step, StepCondition, UsesAction,
 };
 pub use container::{Container, Credentials, Service};
 pub use gate::{Gate, GateKind};

@@ -57,7 +57,8 @@ fn go_along(pattern: &[Vec<u8>], path: &[&[u8]]) -> Match {
     }
 }
 
-fn component_matches(pattern: &[u8], name: &[u8]) -> bool {
+/// One component of a path: `*`, `?` and `[…]`.
+pub fn component_matches(pattern: &[u8], name: &[u8]) -> bool {
     // Where the last `*` stood, and how much of the name it had taken: one retry point is enough for a linear walk.
     let (mut p, mut n, mut retry) = (0, 0, None);
     while n < name.len() {

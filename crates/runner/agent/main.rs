@@ -3,7 +3,10 @@
 //! A static program on the standard library alone, so that it runs in any image: no shell, no libc and no path of
 //! the image is taken for granted. Requests come in on its input, answers go out on its output. When the input ends,
 //! whoever started it is gone: it kills all that it started, and ends.
+//!
+//! Under the name `circleci` it is the helper that steps of CircleCI jobs call.
 
+mod circleci;
 mod files;
 mod glob;
 mod linux;
@@ -38,6 +41,10 @@ impl Answers {
 }
 
 fn main() {
+    let words: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+    if let Some((_, rest)) = words.split_first().filter(|(program, _)| circleci::is_called(program)) {
+        std::process::exit(circleci::main(rest));
+    }
     // SAFETY: descriptors 0 and 1 are open from the start and used through these two files only.
     let (input, output) = unsafe { (File::from_raw_fd(0), File::from_raw_fd(1)) };
     let answers = Answers(Arc::new(Mutex::new(output)));

@@ -1,14 +1,15 @@
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
 use sluice_engine::{self as engine, Command, Refused, assignment};
-use sluice_model::{AgentId, InstanceId, RepositoryName, RunId, Timestamp};
+use sluice_model::{AgentId, InstanceId, JobId, RepositoryName, RunId, Timestamp};
+use sluice_plan::{Job, Plan};
 use sluice_runner::{Runner, SET_UP};
 use sluice_store::StoreError;
 use sluice_wire::{
-    JobEvent, JobOrder, JobReport, NeedResult, RegistryAccess, Secret, ServerAccess, SourceTree, Stream,
+    JobEvent, JobOrder, JobReport, NeedResult, RegistryAccess, ServerAccess, SourceTree, Stream,
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -18,12 +19,13 @@ use crate::clock::now;
 use crate::log::{LogKey, LogWriter, Logs};
 use crate::missing::Missing;
 use crate::runs::{RunError, Runs};
+use crate::secrets::Secrets;
 
 /// What a job gets from where it runs: its tree, its secrets, its way to the server and the registry.
 #[derive(Debug, Clone)]
 pub(crate) struct Surroundings {
     pub(crate) source: SourceTree,
-    pub(crate) secrets: std::collections::BTreeMap<String, Secret>,
+    pub(crate) secrets: Secrets,
     pub(crate) registry: Option<RegistryAccess>,
     pub(crate) server: Option<ServerAccess>,
     pub(crate) allow_host_docker: bool,
@@ -195,7 +197,7 @@ impl Agent {
         };
         let report = match self.inner.host.prepare(run, &key).await {
             Ok(surroundings) => match order(state, run, instance, surroundings) {
-                Some(order) => self.run(order, log, &key, cancel).await,
+                Some((order, warnings)) => self.run(order, warnings, log, &key, cancel).await,
                 None => failed("the job is not leased any more".to_owned()),
             },
             Err(error) => failed(format!("it could not be prepared: {error}")),
@@ -207,12 +209,14 @@ impl Agent {
     async fn run(
         &self,
         order: JobOrder,
+        warnings: Vec<String>,
         log: LogWriter,
         key: &LogKey,
         cancel: CancellationToken,
     ) -> JobReport {
         let (events, receiver) = mpsc::channel(256);
-        if let Some(text) = missing(&order) {
+        if !warnings.is_empty() {
+            let text = warnings.iter().map(|warning| format!("{warning}\n")).collect();
             let (step, stream) = (SET_UP, Stream::Runner);
             // The channel is new: it is open, and has room.
             let _ = events.try_send(JobEvent::Output { step, stream, text, at: now() });
@@ -253,18 +257,19 @@ impl Agent {
     }
 }
 
-/// Puts together what the engine decided and where the job runs.
+/// Puts together what the engine decided and where the job runs; and what its log begins with: what is not there.
 fn order(
     state: &engine::State,
     run: &engine::Run,
     instance: &InstanceId,
     surroundings: Surroundings,
-) -> Option<JobOrder> {
+) -> Option<(JobOrder, Vec<String>)> {
     let assigned = assignment(state, instance)?;
     let Surroundings { source, secrets, registry, server, allow_host_docker } = surroundings;
     let plan = run.plan();
     let need = |outcome: engine::NeedOutcome| NeedResult { result: outcome.result, outputs: outcome.outputs };
-    Some(JobOrder {
+    let warning = secrets.warning(assigned.job);
+    let order = JobOrder {
         run: run.id(),
         run_number: run.number(),
         instance: instance.clone(),
@@ -281,22 +286,42 @@ fn order(
         matrix: assigned.matrix.clone(),
         strategy: assigned.strategy,
         needs: assigned.needs.into_iter().map(|(job, outcome)| (job, need(outcome))).collect(),
+        upstream: upstream(plan, assigned.job),
         inputs: run.inputs().clone(),
         vars: run.vars().clone(),
-        secrets,
+        secrets: secrets.of_job(assigned.job),
         source,
         registry,
         server,
         allow_host_docker,
         lock: plan.lock.clone(),
-    })
+    };
+    let warnings = missing(&order).into_iter().chain(warning).collect();
+    Some((order, warnings))
+}
+
+/// The jobs before `job`, each with those that it needs itself.
+fn upstream(plan: &Plan, job: &Job) -> BTreeMap<JobId, Vec<JobId>> {
+    let needs = |job: &Job| job.needs.iter().map(|need| need.job.clone()).collect::<Vec<_>>();
+    let mut found = BTreeMap::new();
+    let mut pending = needs(job);
+    while let Some(id) = pending.pop() {
+        if let Some(job) = plan.jobs.iter().find(|job| job.id == id)
+            && !found.contains_key(&id)
+        {
+            let own = needs(job);
+            pending.extend(own.iter().cloned());
+            found.insert(id, own);
+        }
+    }
+    found
 }
 
 /// What the job reads and nobody has.
 fn missing(order: &JobOrder) -> Option<String> {
     let secrets: Vec<&str> = order.secrets.keys().map(String::as_str).collect();
     let vars: Vec<&str> = order.vars.keys().map(String::as_str).collect();
-    Missing::of(&order.job, &secrets, &vars).warning().map(|warning| format!("{warning}\n"))
+    Missing::of(&order.job, &secrets, &vars).warning()
 }
 
 /// Writes what comes, as much at once as there is.

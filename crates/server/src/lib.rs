@@ -29,11 +29,13 @@ mod repository;
 mod rollouts;
 mod runs;
 mod scrub;
+mod secrets;
 mod serve;
 mod signing;
 mod stream;
 mod teardown;
 
 pub use options::{Options, RegistryOptions};
+pub use secrets::Secrets;
 pub use serve::{Server, serve};
 pub use teardown::teardown;

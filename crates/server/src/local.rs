@@ -15,10 +15,11 @@ use sluice_model::{CommitSha, Conclusion, InstanceId, RepositoryName, RunId, Tri
 use sluice_plan::{GateKind, Plan, Value};
 use sluice_runner::{ExecutorChoice, ImageMap, Runner, RunnerConfig, RunnerError};
 use sluice_store::{Store, StoreError, StoredEffect};
-use sluice_wire::{JobEvent, QueuedFor, Secret, SourceTree, TestCase};
+use sluice_wire::{JobEvent, QueuedFor, SourceTree, TestCase};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::Secrets;
 use crate::agent::{Agent, Host, Surroundings};
 use crate::change::{Change, Changes};
 use crate::courier::{Courier, Perform};
@@ -44,7 +45,7 @@ pub struct LocalOptions {
     pub images: ImageMap,
     /// The `sluice` program, for the steps' PATH.
     pub sluice_binary: Option<PathBuf>,
-    pub secrets: BTreeMap<String, Secret>,
+    pub secrets: Secrets,
     pub vars: BTreeMap<String, String>,
     /// How many jobs run at once.
     pub jobs: usize,

@@ -32,6 +32,9 @@ pub struct JobOrder {
     /// `strategy.*`: fail-fast, job-index, job-total, max-parallel.
     pub strategy: Value,
     pub needs: BTreeMap<JobId, NeedResult>,
+    /// Every job that has to end before this one, directly or not, with those that it needs itself.
+    #[serde(default)]
+    pub upstream: BTreeMap<JobId, Vec<JobId>>,
     pub inputs: Value,
     pub vars: BTreeMap<String, String>,
     pub secrets: BTreeMap<String, Secret>,

@@ -18,10 +18,12 @@ pub struct JobArgs {
     /// Take another image, or give a runs-on label one; may be repeated
     #[arg(long = "image", value_name = "FROM=TO")]
     images: Vec<String>,
-    /// A secret by its name: the value comes from the environment, else it is asked for; may be repeated
-    #[arg(short, long = "secret", value_name = "NAME")]
+    /// A secret by its name: the value comes from the environment, else it is asked for. With CONTEXT/ before the name,
+    /// only jobs see it that name this CircleCI context; may be repeated
+    #[arg(short, long = "secret", value_name = "[CONTEXT/]NAME")]
     secrets: Vec<String>,
-    /// Secrets, a NAME=VALUE a line; a value in quotes may have several lines
+    /// Secrets, a NAME=VALUE a line; a value in quotes may have several lines. What stands below a line [CONTEXT] is
+    /// that CircleCI context's
     #[arg(long, value_name = "FILE")]
     secret_file: Option<PathBuf>,
     /// How many jobs run at once [default: the number of processors]

@@ -7,14 +7,16 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+use sluice_server::Secrets;
 use sluice_wire::Secret;
 
 /// A larger file is none of secrets.
 const FILE_LIMIT_BYTES: u64 = 1 << 20;
 
-/// All secrets by their names: those of the file first, then those that are named one by one.
-pub fn gather(file: Option<&Path>, names: &[String]) -> anyhow::Result<BTreeMap<String, Secret>> {
-    let mut secrets = BTreeMap::new();
+/// All secrets: those of the file first, then those that are named one by one. `CONTEXT/NAME` is one of a CircleCI
+/// context, which only jobs see that name it; `NAME` is the project's.
+pub fn gather(file: Option<&Path>, names: &[String]) -> anyhow::Result<Secrets> {
+    let mut secrets = Secrets::default();
     if let Some(path) = file {
         let shown = path.display();
         let size = std::fs::metadata(path).with_context(|| format!("cannot read {shown}"))?.len();
@@ -23,7 +25,12 @@ pub fn gather(file: Option<&Path>, names: &[String]) -> anyhow::Result<BTreeMap<
         }
         let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {shown}"))?;
         match parse(&text) {
-            Ok(pairs) => secrets.extend(pairs.into_iter().map(|(name, value)| (name, Secret::new(value)))),
+            Ok(sections) => {
+                for Section { context, pairs } in sections {
+                    let place = place(&mut secrets, context.as_deref());
+                    place.extend(pairs.into_iter().map(|(name, value)| (name, Secret::new(value))));
+                }
+            }
             // The line itself may be a secret, so it is not shown.
             Err((line, problem)) => bail!("{shown}:{line}: {problem}"),
         }
@@ -35,18 +42,28 @@ pub fn gather(file: Option<&Path>, names: &[String]) -> anyhow::Result<BTreeMap<
                  give `--secret {name}` and the value in the environment, or a --secret-file"
             );
         }
-        secrets.insert(name.clone(), Secret::new(value_of(name)?));
+        let (context, variable) =
+            name.rsplit_once('/').map_or((None, name.as_str()), |(context, name)| (Some(context), name));
+        let value = Secret::new(value_of(name, variable)?);
+        place(&mut secrets, context).insert(variable.to_owned(), value);
     }
     Ok(secrets)
 }
 
-fn value_of(name: &str) -> anyhow::Result<String> {
-    match std::env::var(name) {
+fn place<'a>(secrets: &'a mut Secrets, context: Option<&str>) -> &'a mut BTreeMap<String, Secret> {
+    match context {
+        Some(context) => secrets.contexts.entry(context.to_owned()).or_default(),
+        None => &mut secrets.project,
+    }
+}
+
+fn value_of(name: &str, variable: &str) -> anyhow::Result<String> {
+    match std::env::var(variable) {
         Ok(value) => Ok(value),
         Err(std::env::VarError::NotUnicode(_)) => bail!("--secret {name}: the variable's value is not text"),
         Err(std::env::VarError::NotPresent) if std::io::stdin().is_terminal() => ask(name),
         Err(std::env::VarError::NotPresent) => bail!(
-            "--secret {name}: there is no such variable in the environment, and no terminal to ask on; \
+            "--secret {name}: there is no such variable `{variable}` in the environment, and no terminal to ask on; \
              set it, or give a --secret-file"
         ),
     }
@@ -71,13 +88,21 @@ fn ask(name: &str) -> anyhow::Result<String> {
     Ok(line.trim_end_matches(['\n', '\r']).to_owned())
 }
 
+/// The secrets of one context, or of the project.
+#[derive(Default)]
+struct Section {
+    context: Option<String>,
+    pairs: Vec<(String, String)>,
+}
+
 /// Reads `NAME=VALUE` lines. A value may stand in single quotes, where everything is itself, or in double quotes, where
 /// `\n`, `\t`, `\"`, `\\` and `\$` are escapes; in quotes it may go over several lines. `export ` before a name, blank
-/// lines, and lines that begin with `#` mean nothing.
+/// lines, and lines that begin with `#` mean nothing. What stands below a line `[CONTEXT]` is that context's, up to the
+/// next such line; below `[]` it is the project's again.
 ///
 /// An error says the line, from 1.
-fn parse(text: &str) -> Result<Vec<(String, String)>, (usize, String)> {
-    let mut pairs = Vec::new();
+fn parse(text: &str) -> Result<Vec<Section>, (usize, String)> {
+    let mut sections = vec![Section::default()];
     let mut lines = text.trim_start_matches('\u{feff}').lines().enumerate();
     while let Some((index, line)) = lines.next() {
         let number = index + 1;
@@ -86,8 +111,13 @@ fn parse(text: &str) -> Result<Vec<(String, String)>, (usize, String)> {
         if entry.is_empty() || entry.starts_with('#') {
             continue;
         }
+        if let Some(context) = entry.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            let context = Some(context.trim().to_owned()).filter(|context| !context.is_empty());
+            sections.push(Section { context, pairs: Vec::new() });
+            continue;
+        }
         let Some((name, value)) = entry.split_once('=') else {
-            return Err((number, "this entry is not NAME=VALUE".to_owned()));
+            return Err((number, "this entry is neither NAME=VALUE nor [CONTEXT]".to_owned()));
         };
         let (name, value) = (name.trim(), value.trim());
         let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
@@ -110,9 +140,11 @@ fn parse(text: &str) -> Result<Vec<(String, String)>, (usize, String)> {
             }
             _ => value.to_owned(),
         };
-        pairs.push((name.to_owned(), value));
+        if let Some(section) = sections.last_mut() {
+            section.pairs.push((name.to_owned(), value));
+        }
     }
-    Ok(pairs)
+    Ok(sections)
 }
 
 /// What stands before the closing quote. None: it has not come yet.
@@ -148,7 +180,24 @@ mod tests {
     use super::*;
 
     fn pairs(text: &str) -> Vec<(String, String)> {
-        parse(text).unwrap()
+        parse(text).unwrap().remove(0).pairs
+    }
+
+    #[test]
+    fn secrets_are_the_projects_or_a_contexts() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let text = "A=1\n[deploy]\nA=3\nK='a\n[b]'\n\n[ empty ]\n[]\nC=a=b\n[org/team]\nA=4\n";
+        std::fs::write(file.path(), text).unwrap();
+        let secrets = gather(Some(file.path()), &["deploy/PATH".to_owned()]).unwrap();
+        let shown = |all: &BTreeMap<String, Secret>| {
+            all.iter().map(|(name, value)| format!("{name}={}", value.expose())).collect::<Vec<_>>()
+        };
+        assert_eq!(shown(&secrets.project), ["A=1", "C=a=b"]);
+        let contexts: Vec<&String> = secrets.contexts.keys().collect();
+        assert_eq!(contexts, ["deploy", "empty", "org/team"]);
+        let path = std::env::var("PATH").unwrap();
+        assert_eq!(shown(&secrets.contexts["deploy"]), ["A=3", "K=a\n[b]", &format!("PATH={path}")]);
+        assert_eq!(shown(&secrets.contexts["org/team"]), ["A=4"]);
     }
 
     #[test]
@@ -168,7 +217,7 @@ mod tests {
         for (text, line) in
             [("A=1\nhunter2\n", 2), ("A=\"hunter2\n\n", 1), ("A='hunter2' hunter2", 1), ("hun ter2=1", 1)]
         {
-            let (number, problem) = parse(text).unwrap_err();
+            let (number, problem) = parse(text).err().unwrap();
             assert_eq!(number, line, "{text}");
             assert!(!problem.contains("hunter2"), "{problem}");
         }

@@ -49,7 +49,7 @@ fn each_mistake_has_its_place_and_its_words() {
         ("untrusted", build("      - run: git push origin << pipeline.git.branch >>\n      - run: {command: x << pipeline.git.branch.is_default >> << pipeline.git.tag >>}\n", "")),
         ("setup", "version: 2.1\nsetup: true\njobs: {build: {docker: [{image: i}], steps: [checkout]}}\n".to_owned()),
         ("reruns", with_jobs("workflows: {w: {max_auto_reruns: 2, jobs: [a]}}\n")),
-        ("key of run", build("      - run: {command: x, comand: y, max_auto_reruns: 2}\n", "")),
+        ("key of run", build("      - run: {command: x, comand: y}\n", "")),
         ("requires nobody", with_jobs("workflows: {w: {jobs: [a, b: {requires: [aa]}]}}\n")),
         ("requires one of two", with_jobs("workflows: {w: {jobs: [a, a, b: {requires: [a]}]}}\n")),
         ("circle", with_jobs("workflows: {w: {jobs: [a: {requires: [b]}, b: {requires: [c]}, c: {requires: [a]}]}}\n")),

@@ -18,7 +18,7 @@ jobs:
     environment: {YES: yes, NO: , RAW: 3.10}
     steps:
       - checkout: {path: x}
-      - run: {name: n, command: c, shell: [bash, -c], environment: {C: c}, background: true, working_directory: w, no_output_timeout: 20m, when: always}
+      - run: {name: n, command: c, shell: [bash, -c], environment: {C: c}, background: true, working_directory: w, no_output_timeout: 20m, when: always, max_auto_reruns: 3, auto_rerun_delay: 1m30s}
       - deploy: d
       - setup_remote_docker: {version: default, docker_layer_caching: true}
       - save_cache: {key: k, paths: [p], when: on_fail, name: saved}
@@ -56,6 +56,14 @@ fn what_cannot_be_run_is_refused_with_its_place() {
         (
             "run: {command: x, no_output_timeout: soon}",
             "`no_output_timeout` is a time such as `20m`, `1.25h` or `90s`, and this is `soon`",
+        ),
+        (
+            "run: {command: x, max_auto_reruns: 6}",
+            "`max_auto_reruns` is a number from 1 to 5, and this is `6`",
+        ),
+        (
+            "run: {command: x, max_auto_reruns: 1, auto_rerun_delay: 11m}",
+            "`auto_rerun_delay` is a time up to 10 minutes, such as `10s` or `3m`, and this is `11m`",
         ),
         ("save_cache: {paths: [x]}", "`save_cache` needs a `key`"),
         ("save_cache: {key: x}", "`save_cache` needs `paths`"),

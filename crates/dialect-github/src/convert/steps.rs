@@ -64,6 +64,7 @@ impl Converter<'_> {
                 shell: token.get("shell").map(Token::to_template),
                 working_directory: token.get("working-directory").map(Token::to_template),
                 no_output_timeout_s: None,
+                reruns: None,
             }));
         }
         if let Some(uses) = token.get("uses") {

@@ -1,14 +1,14 @@
-use sluice_wire::JobOrder;
-
-use crate::github::hex;
 use crate::place::Place;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
+use sluice_wire::JobOrder;
 
 /// The most that a file under `{{ checksum }}` may hold.
 const CHECKSUM_LIMIT_BYTES: u64 = 64 << 20;
 
 /// Fills in a cache key's template: `{{ .Branch }}`, `{{ .Revision }}`, `{{ .BuildNum }}`, `{{ .Environment.NAME }}`,
-/// `{{ checksum "file" }}`, `{{ epoch }}`, `{{ arch }}` (CircleCI, "Caching dependencies", keys and templates).
+/// `{{ checksum "file" }}`, `{{ epoch }}`, `{{ arch }}` (CircleCI configuration reference, "save_cache").
 pub async fn fill(
     template: &str,
     order: &JobOrder,
@@ -47,7 +47,7 @@ async fn value(
             place.session.read(&inside, CHECKSUM_LIMIT_BYTES).await.map_err(|error| error.to_string())?;
         let content = read
             .ok_or_else(|| format!("the cache key's checksum is of `{path}`, and there is no such file"))?;
-        return Ok(hex(&Sha256::digest(&content)));
+        return Ok(STANDARD.encode(Sha256::digest(&content)));
     }
     match expression {
         ".Branch" => Ok(trigger.branch().unwrap_or_default().to_owned()),
@@ -55,10 +55,19 @@ async fn value(
         ".BuildNum" => Ok(order.run_number.to_string()),
         ".CheckoutKey" => Ok(String::new()),
         "epoch" => Ok((crate::log::now().0 / 1000).to_string()),
-        "arch" => Ok(format!("linux-{}", std::env::consts::ARCH)),
+        "arch" => Ok(format!("arch1-linux-{}", architecture())),
         other => Err(format!(
             "the cache key has {{{{ {other} }}}}, which is not known; known are .Branch, .Revision, .BuildNum, \
              .Environment.NAME, checksum \"FILE\", epoch and arch"
         )),
+    }
+}
+
+/// As Go calls it, which CircleCI's tools are written in.
+fn architecture() -> &'static str {
+    match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
     }
 }

@@ -1,5 +1,6 @@
 use sluice_model::Conclusion;
 use sluice_plan::{Action, Container, Executor};
+use sluice_wire::JobOrder;
 
 use super::steps::Steps;
 use crate::github::Contexts;
@@ -18,6 +19,7 @@ pub fn prepare(job: &JobRun<'_>, making: &Making<'_>) -> Result<(Wish, Vec<Strin
     let mut notes = Vec::new();
     let mut wish = Wish {
         services_on_localhost: true,
+        circleci_helper: true,
         work_inside: if directory.starts_with(['~', '/']) { directory } else { format!("~/{directory}") },
         host_engine: job.order.allow_host_docker && (needs_engine || is_machine),
         loopback_ports: loopback_ports(job.order),
@@ -26,7 +28,7 @@ pub fn prepare(job: &JobRun<'_>, making: &Making<'_>) -> Result<(Wish, Vec<Strin
     let has_engine = making.engine.is_some();
     match &job.work.executor {
         Executor::Docker { container } if has_engine => {
-            wish.container = Some(container_wish(&contexts, container)?)
+            wish.container = Some(container_wish(job.order, &contexts, container)?)
         }
         Executor::Docker { container } => {
             let image = contexts.text(&container.image)?;
@@ -53,18 +55,22 @@ pub fn prepare(job: &JobRun<'_>, making: &Making<'_>) -> Result<(Wish, Vec<Strin
         wish.work_inside = "~/project".to_owned();
     }
     for service in &job.work.services {
-        wish.services.push((service.name.clone(), container_wish(&contexts, &service.value)?));
+        wish.services.push((service.name.clone(), container_wish(job.order, &contexts, &service.value)?));
     }
     Ok((wish, notes))
 }
 
-fn container_wish(contexts: &Contexts, container: &Container) -> Result<ContainerWish, String> {
+fn container_wish(
+    order: &JobOrder,
+    contexts: &Contexts,
+    container: &Container,
+) -> Result<ContainerWish, String> {
     let image = contexts.text(&container.image)?;
     let credentials = match &container.credentials {
         None => None,
         Some(given) => Some(sluice_docker::RegistryCredentials {
-            username: contexts.text(&given.username)?,
-            password: contexts.text(&given.password)?,
+            username: with_variable(order, contexts.text(&given.username)?),
+            password: with_variable(order, contexts.text(&given.password)?),
             server: image.split('/').next().unwrap_or_default().to_owned(),
         }),
     };
@@ -77,6 +83,15 @@ fn container_wish(contexts: &Contexts, container: &Container) -> Result<Containe
         image,
         ..Default::default()
     })
+}
+
+/// The only place where CircleCI reads `$NAME` in a config: a variable of the project or a context (CircleCI, "Using
+/// Docker authenticated pulls").
+fn with_variable(order: &JobOrder, text: String) -> String {
+    let name = text.strip_prefix('$').map(|name| name.trim_start_matches('{').trim_end_matches('}'));
+    let Some(name) = name else { return text };
+    let secret = order.secrets.get(name).map(|secret| secret.expose().to_owned());
+    secret.or_else(|| order.vars.get(name).cloned()).unwrap_or_default()
 }
 
 /// The job's steps, one after the other.

@@ -1,8 +1,12 @@
+use std::borrow::Cow;
+
 use sluice_wire::{TestCase, TestOutcome};
+
+use super::xml::{Token, Tokens, unescape};
 
 /// The most test cases of one file.
 const CASES_LIMIT: usize = 200_000;
-/// The deepest nesting; JUnit needs four.
+/// The deepest nesting; JUnit needs four, and suites may be in suites.
 const DEPTH_LIMIT: usize = 64;
 /// The most of a failure's message that is kept, in characters.
 const MESSAGE_LIMIT: usize = 4_000;
@@ -15,8 +19,6 @@ pub struct TestReport {
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum JUnitError {
-    #[error("this is not text in UTF-8")]
-    NotText,
     #[error("line {line}: {what}")]
     Syntax { line: usize, what: &'static str },
     #[error("there are more than {CASES_LIMIT} test cases")]
@@ -27,219 +29,160 @@ pub enum JUnitError {
 
 /// Reads JUnit XML, as test tools of all languages write it: `testsuite` and `testcase` elements at any depth, with
 /// `failure`, `error` and `skipped` in a case. Entities beyond XML's own five are not expanded.
+///
+/// A case without a file or class has that of its suite. A failure outside of any case (a suite that could not be set
+/// up) is a failed case of its own.
 pub fn parse_junit(content: &[u8]) -> Result<TestReport, JUnitError> {
-    let text = std::str::from_utf8(content).map_err(|_| JUnitError::NotText)?;
-    let mut tokens = Tokens { text, at: 0 };
-    let mut report = TestReport::default();
-    let mut suites: Vec<String> = Vec::new();
-    let mut open: Vec<&str> = Vec::new();
-    let mut case: Option<TestCase> = None;
-    let mut failure: Option<String> = None;
+    let text = decode(content);
+    let mut tokens = Tokens::from(text.as_ref());
+    let mut reader = Reader::default();
     while let Some(token) = tokens.next()? {
-        match token {
+        let taken = match token {
             Token::Start { name, attributes, is_empty } => {
-                if open.len() >= DEPTH_LIMIT {
-                    return Err(JUnitError::TooDeep);
-                }
-                let attribute = |key: &str| {
-                    let found = attributes.iter().find(|(name, _)| *name == key);
-                    found.map(|(_, value)| unescape(value))
-                };
-                match name {
-                    "testsuite" => suites.push(attribute("name").unwrap_or_default()),
-                    "testcase" => {
-                        if report.cases.len() >= CASES_LIMIT {
-                            return Err(JUnitError::TooMany);
-                        }
-                        let suite = attribute("classname").or_else(|| suites.last().cloned());
-                        let seconds: f64 =
-                            attribute("time").and_then(|time| time.parse().ok()).unwrap_or(0.0);
-                        case = Some(TestCase {
-                            suite: suite.unwrap_or_default(),
-                            name: attribute("name").unwrap_or_default(),
-                            file: attribute("file"),
-                            duration_ms: (seconds.clamp(0.0, 1e9) * 1e3) as u64,
-                            outcome: TestOutcome::Passed,
-                        });
-                    }
-                    "failure" | "error" => failure = Some(attribute("message").unwrap_or_default()),
-                    "skipped" => {
-                        if let Some(case) = &mut case {
-                            case.outcome = TestOutcome::Skipped;
-                        }
-                    }
-                    _ => (),
-                }
-                open.push(name);
-                if is_empty {
-                    end(&mut open, name, &mut report, &mut suites, &mut case, &mut failure)
-                        .map_err(|what| tokens.wrong(what))?;
-                }
+                reader.start(name, &attributes)?;
+                if is_empty { reader.end(name) } else { Ok(()) }
             }
-            Token::Text(text) => {
-                if let Some(message) = &mut failure {
-                    let text = unescape(&text);
-                    if !text.trim().is_empty() && message.chars().count() < MESSAGE_LIMIT {
-                        if !message.is_empty() {
-                            message.push('\n');
-                        }
-                        message.push_str(text.trim());
-                    }
-                }
-            }
-            Token::End { name } => {
-                end(&mut open, name, &mut report, &mut suites, &mut case, &mut failure)
-                    .map_err(|what| tokens.wrong(what))?;
-            }
-        }
+            Token::Text(text) => reader.text(&text),
+            Token::End { name } => reader.end(name),
+        };
+        taken.map_err(|what| tokens.wrong(what))?;
     }
-    match open.is_empty() {
-        true => Ok(report),
+    match reader.open.is_empty() {
+        true => Ok(reader.report),
         false => Err(JUnitError::Syntax { line: tokens.line(), what: "the file ends within an element" }),
     }
 }
 
-fn end(
-    open: &mut Vec<&str>,
-    name: &str,
-    report: &mut TestReport,
-    suites: &mut Vec<String>,
-    case: &mut Option<TestCase>,
-    failure: &mut Option<String>,
-) -> Result<(), &'static str> {
-    if open.pop() != Some(name) {
-        return Err("an element ends that did not begin here");
+/// UTF-8, or UTF-16 with its mark, which some tools of Windows write. What is neither becomes replacement characters:
+/// one strange byte in a message must not hide a report.
+fn decode(content: &[u8]) -> Cow<'_, str> {
+    let utf16 = |bytes: &[u8], unit: fn([u8; 2]) -> u16| {
+        let units: Vec<u16> = bytes.chunks_exact(2).map(|pair| unit([pair[0], pair[1]])).collect();
+        Cow::Owned(String::from_utf16_lossy(&units))
+    };
+    match content {
+        [0xff, 0xfe, rest @ ..] => utf16(rest, u16::from_le_bytes),
+        [0xfe, 0xff, rest @ ..] => utf16(rest, u16::from_be_bytes),
+        [0xef, 0xbb, 0xbf, rest @ ..] | rest => String::from_utf8_lossy(rest),
     }
-    match name {
-        "testsuite" => drop(suites.pop()),
-        "testcase" => report.cases.extend(case.take()),
-        "failure" | "error" => {
-            if let (Some(case), Some(message)) = (case.as_mut(), failure.take()) {
-                let message = message.chars().take(MESSAGE_LIMIT).collect();
-                case.outcome = TestOutcome::Failed { message };
-            }
+}
+
+#[derive(Default)]
+struct Suite {
+    name: String,
+    file: Option<String>,
+}
+
+/// Where the reading stands.
+#[derive(Default)]
+struct Reader {
+    report: TestReport,
+    open: Vec<String>,
+    suites: Vec<Suite>,
+    case: Option<TestCase>,
+    /// The message of a failure that is open, and what kind it says that it is.
+    failure: Option<(String, String)>,
+}
+
+impl Reader {
+    fn start(&mut self, name: &str, attributes: &[(&str, &str)]) -> Result<(), JUnitError> {
+        if self.open.len() >= DEPTH_LIMIT {
+            return Err(JUnitError::TooDeep);
         }
-        _ => (),
-    }
-    Ok(())
-}
-
-enum Token<'a> {
-    Start { name: &'a str, attributes: Vec<(&'a str, &'a str)>, is_empty: bool },
-    End { name: &'a str },
-    Text(std::borrow::Cow<'a, str>),
-}
-
-struct Tokens<'a> {
-    text: &'a str,
-    at: usize,
-}
-
-impl<'a> Tokens<'a> {
-    fn line(&self) -> usize {
-        self.text[..self.at].matches('\n').count() + 1
-    }
-
-    fn wrong(&self, what: &'static str) -> JUnitError {
-        JUnitError::Syntax { line: self.line(), what }
-    }
-
-    fn next(&mut self) -> Result<Option<Token<'a>>, JUnitError> {
-        loop {
-            let rest = &self.text[self.at..];
-            if rest.is_empty() {
-                return Ok(None);
-            }
-            if let Some(after) = rest.strip_prefix("<!--") {
-                self.skip(after, "-->", "a comment does not end")?;
-            } else if let Some(after) = rest.strip_prefix("<![CDATA[") {
-                let text = self.skip(after, "]]>", "a CDATA section does not end")?;
-                // Kept from being unescaped: an ampersand in it is one.
-                return Ok(Some(Token::Text(text.replace('&', "&amp;").into())));
-            } else if let Some(after) = rest.strip_prefix("<?") {
-                self.skip(after, "?>", "an instruction does not end")?;
-            } else if let Some(after) = rest.strip_prefix("<!") {
-                let declaration = self.skip(after, ">", "a declaration does not end")?;
-                if declaration.contains('[') {
-                    return Err(self.wrong("a document type with declarations of its own is not read"));
-                }
-            } else if let Some(after) = rest.strip_prefix("</") {
-                let name = self.skip(after, ">", "a tag does not end")?;
-                return Ok(Some(Token::End { name: name.trim() }));
-            } else if let Some(after) = rest.strip_prefix('<') {
-                return self.start(after).map(Some);
-            } else {
-                let length = rest.find('<').unwrap_or(rest.len());
-                self.at += length;
-                return Ok(Some(Token::Text(rest[..length].into())));
-            }
-        }
-    }
-
-    /// What stands before `end`; goes on behind it. `after` is the rest of the text from a little further on.
-    fn skip(&mut self, after: &'a str, end: &str, problem: &'static str) -> Result<&'a str, JUnitError> {
-        let length = after.find(end).ok_or_else(|| self.wrong(problem))?;
-        self.at = self.text.len() - after.len() + length + end.len();
-        Ok(&after[..length])
-    }
-
-    fn start(&mut self, after: &'a str) -> Result<Token<'a>, JUnitError> {
-        let length = after.find(|c: char| c.is_whitespace() || c == '>' || c == '/').unwrap_or(after.len());
-        let name = &after[..length];
-        let mut rest = &after[length..];
-        let mut attributes = Vec::new();
-        loop {
-            rest = rest.trim_start();
-            if let Some(after) = rest.strip_prefix("/>") {
-                self.at = self.text.len() - after.len();
-                return Ok(Token::Start { name, attributes, is_empty: true });
-            }
-            if let Some(after) = rest.strip_prefix('>') {
-                self.at = self.text.len() - after.len();
-                return Ok(Token::Start { name, attributes, is_empty: false });
-            }
-            let wrong = "a tag is not written as XML asks for";
-            let (key, after) = rest.split_once('=').ok_or_else(|| self.wrong(wrong))?;
-            let after = after.trim_start();
-            let quote =
-                after.chars().next().filter(|c| matches!(c, '"' | '\'')).ok_or_else(|| self.wrong(wrong))?;
-            let (value, after) = after[1..].split_once(quote).ok_or_else(|| self.wrong(wrong))?;
-            attributes.push((key.trim(), value));
-            rest = after;
-        }
-    }
-}
-
-fn unescape(text: &str) -> String {
-    if !text.contains('&') {
-        return text.to_owned();
-    }
-    let mut plain = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once('&') {
-        plain.push_str(before);
-        let Some((entity, behind)) = after.split_once(';').filter(|(entity, _)| entity.len() <= 10) else {
-            plain.push('&');
-            rest = after;
-            continue;
+        let attribute = |key: &str| {
+            let found = attributes.iter().find(|(name, _)| *name == key);
+            found.map(|(_, value)| unescape(value)).filter(|value| !value.is_empty())
         };
-        let number = entity.strip_prefix('#').and_then(|digits| match digits.strip_prefix(['x', 'X']) {
-            Some(hex) => u32::from_str_radix(hex, 16).ok(),
-            None => digits.parse().ok(),
-        });
-        match (entity, number.and_then(char::from_u32)) {
-            ("lt", _) => plain.push('<'),
-            ("gt", _) => plain.push('>'),
-            ("amp", _) => plain.push('&'),
-            ("quot", _) => plain.push('"'),
-            ("apos", _) => plain.push('\''),
-            (_, Some(character)) => plain.push(character),
-            (other, None) => plain.push_str(&format!("&{other};")),
+        match name {
+            "testsuite" => {
+                let file =
+                    attribute("file").or_else(|| self.suites.last().and_then(|outer| outer.file.clone()));
+                self.suites.push(Suite { name: attribute("name").unwrap_or_default(), file });
+            }
+            "testcase" => {
+                if self.report.cases.len() >= CASES_LIMIT {
+                    return Err(JUnitError::TooMany);
+                }
+                let suite = self.suites.last();
+                // GoogleTest says it of a disabled test in this way.
+                let is_skipped = attribute("status").is_some_and(|status| status == "notrun");
+                self.case = Some(TestCase {
+                    suite: attribute("classname")
+                        .or_else(|| suite.map(|suite| suite.name.clone()))
+                        .unwrap_or_default(),
+                    name: attribute("name").unwrap_or_default(),
+                    file: attribute("file").or_else(|| suite.and_then(|suite| suite.file.clone())),
+                    duration_ms: duration_ms(attribute("time").as_deref()),
+                    outcome: if is_skipped { TestOutcome::Skipped } else { TestOutcome::Passed },
+                });
+            }
+            "failure" | "error" => {
+                let message = attribute("message").unwrap_or_default();
+                self.failure = Some((message, attribute("type").unwrap_or_default()));
+            }
+            "skipped" => {
+                if let Some(case) = &mut self.case {
+                    case.outcome = TestOutcome::Skipped;
+                }
+            }
+            _ => (),
         }
-        rest = behind;
+        self.open.push(name.to_owned());
+        Ok(())
     }
-    plain.push_str(rest);
-    plain
+
+    fn text(&mut self, text: &str) -> Result<(), &'static str> {
+        if self.open.is_empty() && !text.trim().is_empty() {
+            return Err("there is text outside of all elements");
+        }
+        if let Some((message, _)) = &mut self.failure {
+            let text = unescape(text);
+            if !text.trim().is_empty() && message.chars().count() < MESSAGE_LIMIT {
+                if !message.is_empty() {
+                    message.push('\n');
+                }
+                message.push_str(text.trim());
+            }
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, name: &str) -> Result<(), &'static str> {
+        if self.open.pop().as_deref() != Some(name) {
+            return Err("an element ends that did not begin here");
+        }
+        match name {
+            "testsuite" => drop(self.suites.pop()),
+            "testcase" => self.report.cases.extend(self.case.take()),
+            "failure" | "error" => self.fail(),
+            _ => (),
+        }
+        Ok(())
+    }
+
+    /// A case may fail in more than one way; the first is told.
+    fn fail(&mut self) {
+        let Some((message, kind)) = self.failure.take() else { return };
+        let message = if message.is_empty() { kind } else { message };
+        let outcome = TestOutcome::Failed { message: message.chars().take(MESSAGE_LIMIT).collect() };
+        match (&mut self.case, self.suites.last()) {
+            (Some(case), _) if !matches!(case.outcome, TestOutcome::Failed { .. }) => case.outcome = outcome,
+            (None, Some(suite)) => self.report.cases.push(TestCase {
+                suite: suite.name.clone(),
+                name: suite.name.clone(),
+                file: suite.file.clone(),
+                duration_ms: 0,
+                outcome,
+            }),
+            _ => (),
+        }
+    }
+}
+
+/// Seconds, with commas between thousands as some tools write them. What is no number is none.
+fn duration_ms(time: Option<&str>) -> u64 {
+    let seconds: f64 = time.and_then(|time| time.trim().replace(',', "").parse().ok()).unwrap_or(0.0);
+    (seconds.clamp(0.0, 1e9) * 1e3).round() as u64
 }
 
 #[cfg(test)]
@@ -273,9 +216,69 @@ mod tests {
         {
             assert!(matches!(parse_junit(wrong.as_bytes()), Err(JUnitError::Syntax { .. })), "{wrong}");
         }
-        assert_eq!(parse_junit(b"\xff"), Err(JUnitError::NotText));
+        assert!(matches!(parse_junit(b"\xff"), Err(JUnitError::Syntax { line: 1, .. })));
+        assert!(matches!(parse_junit(b"no xml\n"), Err(JUnitError::Syntax { .. })));
+        assert_eq!(parse_junit(b""), Ok(TestReport::default()));
         assert_eq!(parse_junit("<a>".repeat(DEPTH_LIMIT + 1).as_bytes()), Err(JUnitError::TooDeep));
         let many = format!("<s>{}</s>", "<testcase/>".repeat(CASES_LIMIT + 1));
         assert_eq!(parse_junit(many.as_bytes()), Err(JUnitError::TooMany));
+    }
+
+    fn read(xml: &str) -> Vec<String> {
+        let cases = parse_junit(xml.as_bytes()).unwrap().cases;
+        let line = |case: TestCase| {
+            let file = case.file.unwrap_or_default();
+            let outcome = match case.outcome {
+                TestOutcome::Passed => "passed".to_owned(),
+                TestOutcome::Skipped => "skipped".to_owned(),
+                TestOutcome::Failed { message } => format!("failed: {message}"),
+            };
+            format!("{}|{}|{file}|{} ms|{outcome}", case.suite, case.name, case.duration_ms)
+        };
+        cases.into_iter().map(line).collect()
+    }
+
+    #[test]
+    fn suites_in_suites_give_their_file_and_name() {
+        // Jest, PHPUnit and RSpec each leave out another attribute.
+        let xml = r#"<testsuites name="all"><testsuite name="outer" file="outer.py" time="9">
+            <testsuite name="inner"><testcase name="a" time="1,234.5"/></testsuite>
+            <testcase name="b" time="NaN" file="own.py" classname=""/><properties><property name="x" value="y"/></properties>
+            </testsuite><testcase name="c"/></testsuites>"#;
+        let want = ["inner|a|outer.py|1234500 ms|passed", "outer|b|own.py|0 ms|passed", "|c||0 ms|passed"];
+        assert_eq!(read(xml), want);
+    }
+
+    #[test]
+    fn a_failure_is_told_by_what_the_tool_says_of_it() {
+        let xml = r#"<testsuite name="s">
+            <testcase name="type only"><failure type="AssertionError"/></testcase>
+            <testcase name="twice"><failure message="first"/><error message="second"/></testcase>
+            <testcase name="rerun"><flakyFailure message="once"/><rerunFailure message="again"/></testcase>
+            <testcase name="off" status="notrun"/>
+            <testcase name="tag &gt; sign"><failure message="a > b">x</failure></testcase>
+            <error message="set up"/></testsuite>"#;
+        let want = [
+            "s|type only||0 ms|failed: AssertionError",
+            "s|twice||0 ms|failed: first",
+            "s|rerun||0 ms|passed",
+            "s|off||0 ms|skipped",
+            "s|tag > sign||0 ms|failed: a > b\nx",
+            "s|s||0 ms|failed: set up",
+        ];
+        assert_eq!(read(xml), want);
+    }
+
+    #[test]
+    fn marks_and_encodings_of_other_systems_are_read() {
+        let xml = "<testsuite><testcase name='\u{e9}'/></testsuite>";
+        let utf8: Vec<u8> = [&b"\xef\xbb\xbf"[..], xml.as_bytes()].concat();
+        let utf16: Vec<u8> =
+            std::iter::once(0xfeff).chain(xml.encode_utf16()).flat_map(u16::to_le_bytes).collect();
+        for content in [utf8, utf16] {
+            assert_eq!(parse_junit(&content).unwrap().cases[0].name, "\u{e9}");
+        }
+        let latin = b"<testsuite><testcase name='\xe9'/></testsuite>";
+        assert_eq!(parse_junit(latin).unwrap().cases[0].name, "\u{fffd}");
     }
 }

@@ -4,7 +4,12 @@ mod cache_key;
 mod environment;
 mod job;
 mod junit;
+mod results;
+mod script;
 mod steps;
+mod storage;
+mod timings;
+mod xml;
 
 pub use job::{prepare, run};
 pub use junit::{JUnitError, TestReport, parse_junit};

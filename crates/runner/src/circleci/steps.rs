@@ -1,65 +1,55 @@
-use std::time::Duration;
-
 use sluice_model::Conclusion;
-use sluice_plan::{Action, Background, CacheWhen, RunScript, Step, StepCondition, Template};
-use sluice_wire::{Level, TestCase, TestOutcome};
+use sluice_plan::{Action, Step, StepCondition};
+use sluice_wire::{Level, TestCase};
 use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
 
-use super::junit::parse_junit;
-use super::{cache_key, environment};
+use super::environment;
 use crate::checkout::{Checkout, checkout};
-use crate::exec::{self, Ended, Limits};
-use crate::github::{Contexts, overlay};
-use crate::job::{JobRun, StepsEnded, own_variables};
-use crate::log::ShowAll;
+use crate::github::Contexts;
+use crate::job::{JobRun, StepsEnded};
 use crate::place::Place;
-use crate::session::{Launch, Packed};
-
-/// CircleCI's own default.
-const NO_OUTPUT_TIMEOUT: Duration = Duration::from_secs(600);
-/// The most that one file of test results may hold.
-const RESULTS_LIMIT_BYTES: usize = 64 << 20;
 
 /// A job's steps on their way.
 pub struct Steps<'a> {
-    job: &'a JobRun<'a>,
-    place: &'a Place,
-    contexts: Contexts,
-    env: Vec<(String, String)>,
-    status: Conclusion,
-    failed_tests: Vec<TestCase>,
-    background: JoinSet<()>,
+    pub(super) job: &'a JobRun<'a>,
+    pub(super) place: &'a Place,
+    pub(super) contexts: Contexts,
+    /// What every step finds, before its own `environment`.
+    pub(super) env: Vec<(String, String)>,
+    pub(super) status: Conclusion,
+    /// A step has called `circleci step halt`: none after it runs.
+    pub(super) is_halted: bool,
+    pub(super) failed_tests: Vec<TestCase>,
+    pub(super) background: JoinSet<()>,
 }
 
-struct StepEnd {
-    outcome: Conclusion,
-    exit_code: Option<i32>,
+/// How one step ended.
+pub struct StepEnd {
+    pub outcome: Conclusion,
+    pub exit_code: Option<i32>,
+}
+
+impl StepEnd {
+    pub fn succeeded() -> Self {
+        Self { outcome: Conclusion::Success, exit_code: None }
+    }
 }
 
 impl<'a> Steps<'a> {
     pub async fn begin(job: &'a JobRun<'a>, place: &'a Place) -> Result<Self, String> {
-        let order = job.order;
-        let mut contexts = Contexts::of_order(order);
+        let mut contexts = Contexts::of_order(job.order);
         contexts.enter(place);
-        // Later ones win: built-in, then contexts' and the project's secrets, then the job's own.
-        let mut env = environment::built_in(order, place);
-        overlay(&mut env, own_variables(order));
-        overlay(&mut env, order.vars.clone());
-        overlay(
-            &mut env,
-            order.secrets.iter().map(|(name, secret)| (name.clone(), secret.expose().to_owned())),
-        );
-        overlay(&mut env, contexts.env(&order.workflow_env)?);
-        overlay(&mut env, contexts.env(&job.work.env)?);
-        let bash_env = place.layout.temp.inside("bash_env");
+        let env = environment::of_job(job, place, &contexts)?;
+        let bash_env = place.layout.temp.inside(environment::BASH_ENV_FILE);
         place.session.write(&bash_env, 0o644, Vec::new()).await.map_err(|error| error.to_string())?;
+        super::timings::provide(job, place).await?;
         Ok(Self {
             job,
             place,
             contexts,
             env,
             status: Conclusion::Success,
+            is_halted: false,
             failed_tests: Vec::new(),
             background: JoinSet::new(),
         })
@@ -92,7 +82,11 @@ impl<'a> Steps<'a> {
         log.step_finished(index, end.outcome, end.outcome, end.exit_code).await;
     }
 
+    /// Nothing runs in a job that was killed or halted, not even what is to run always (CircleCI, "The when attribute").
     fn holds(&self, condition: &StepCondition) -> bool {
+        if self.is_halted || self.job.cancel.is_cancelled() || self.status == Conclusion::Cancelled {
+            return false;
+        }
         match condition {
             StepCondition::OnSuccess | StepCondition::Expression(_) => self.status == Conclusion::Success,
             StepCondition::OnFail => self.status == Conclusion::Failure,
@@ -105,281 +99,47 @@ impl<'a> Steps<'a> {
             Action::Run(script) => return self.run_script(index, step, script).await,
             Action::Checkout { path } => {
                 let path = self.contexts.optional_text(path.as_ref())?.unwrap_or_default();
-                let wanted =
-                    Checkout { target: resolve(self.place, &path), tags: true, ..Default::default() };
-                let done = checkout(self.place, self.job.order, &wanted).await;
-                for line in done.map_err(|error| error.to_string())? {
-                    self.job.log.say(index, line).await;
-                }
+                self.check_out(index, &path).await?;
             }
             Action::PersistToWorkspace { root, paths } => self.persist(index, root, paths).await?,
-            Action::AttachWorkspace { at } => {
-                let at = resolve(self.place, &self.contexts.text(at)?);
-                let layers = self.job.depot.attach(&self.place.session, &at).await;
-                let layers = layers.map_err(|error| error.to_string())?;
-                self.job.log.say(index, format!("Applied {layers} workspace layers to {at}")).await;
-            }
+            Action::AttachWorkspace { at } => self.attach(index, at).await?,
             Action::StoreArtifacts { path, destination } => {
                 self.store_artifacts(index, path, destination.as_ref()).await?;
             }
             Action::StoreTestResults { path } => self.store_test_results(index, path).await?,
-            Action::SaveCache { key, paths, when, .. } => self.save_cache(index, key, paths, *when).await?,
+            Action::SaveCache { key, paths, .. } => self.save_cache(index, key, paths).await?,
             Action::RestoreCache { keys } => self.restore_cache(index, keys).await?,
             Action::SetupRemoteDocker { .. } => self.set_up_docker(index).await?,
             _ => return Err("this runner cannot do this kind of step in a CircleCI job".to_owned()),
         }
-        Ok(StepEnd { outcome: Conclusion::Success, exit_code: None })
+        Ok(StepEnd::succeeded())
     }
 
-    async fn run_script(&mut self, index: u32, step: &Step, script: &RunScript) -> Result<StepEnd, String> {
-        let text = self.contexts.text(&script.script)?;
-        let shell = script.shell.as_ref().or(self.job.work.defaults.shell.as_ref());
-        let shell = self.contexts.optional_text(shell)?;
-        let argv = self.shell(shell.as_deref(), &text).await?;
-        let folder = self.contexts.optional_text(script.working_directory.as_ref())?.unwrap_or_default();
-        let mut env = self.env.clone();
-        overlay(&mut env, self.contexts.env(&step.env)?);
-        let directory = resolve(self.place, &folder);
-        overlay(&mut env, [("PWD".to_owned(), directory.clone())]);
-        let launch = Launch { argv, env, directory, ..Default::default() };
-        let silence = script.no_output_timeout_s.map_or(NO_OUTPUT_TIMEOUT, Duration::from_secs);
-        self.job.log.say(index, header(&launch.argv)).await;
-        if step.background == Background::Detached {
-            self.start_background(index, launch);
-            return Ok(StepEnd { outcome: Conclusion::Success, exit_code: None });
+    async fn check_out(&self, index: u32, path: &str) -> Result<(), String> {
+        let target = resolve(self.place, path);
+        self.refuse_other_files(&target)?;
+        let wanted = Checkout { target, tags: true, ..Default::default() };
+        let done = checkout(self.place, self.job.order, &wanted).await;
+        for line in done.map_err(|error| error.to_string())? {
+            self.job.log.say(index, line).await;
         }
-        // A step that runs after a cancel is not stopped by the same one.
-        let is_last_word = self.status == Conclusion::Cancelled;
-        let cancel = if is_last_word { CancellationToken::new() } else { self.job.cancel.clone() };
-        let limits =
-            Limits { timeout: None, no_output_timeout: Some(silence), cancel, grace: self.job.grace };
-        let mut output = self.job.log.step(index);
-        let ended = exec::run(&self.place.session, launch, &mut output, &limits, &mut ShowAll).await;
-        let (ended, _) = ended.map_err(|error| error.to_string())?;
-        if let Some(explanation) = ended.explain() {
-            self.job.log.say(index, format!("##[error]{explanation}")).await;
-        }
-        let outcome = match &ended {
-            ended if ended.is_success() => Conclusion::Success,
-            Ended::Cancelled => Conclusion::Cancelled,
-            _ => Conclusion::Failure,
-        };
-        Ok(StepEnd { outcome, exit_code: ended.exit_code() })
+        Ok(())
     }
 
-    /// A background step goes on beside the others and is killed when the job ends.
-    fn start_background(&mut self, index: u32, launch: Launch) {
-        let (session, mut output) = (self.place.session.clone(), self.job.log.step(index));
-        let limits = Limits {
-            timeout: None,
-            no_output_timeout: None,
-            // It ends with the place, which kills all that runs in it.
-            cancel: CancellationToken::new(),
-            grace: self.job.grace,
-        };
-        self.background.spawn(async move {
-            // How it ends changes nothing for the job.
-            let _ = exec::run(&session, launch, &mut output, &limits, &mut ShowAll).await;
-        });
-    }
-
-    /// CircleCI hands the script to the shell as its last argument.
-    async fn shell(&self, shell: Option<&str>, script: &str) -> Result<Vec<String>, String> {
-        let mut argv: Vec<String> = match shell.map(str::trim).filter(|shell| !shell.is_empty()) {
-            Some(shell) => shell.split_whitespace().map(str::to_owned).collect(),
-            None => {
-                let found =
-                    self.place.session.find_program("bash").await.map_err(|error| error.to_string())?;
-                match found {
-                    Some(bash) => vec![bash, "-eo".to_owned(), "pipefail".to_owned()],
-                    // An image without bash gets what CircleCI gives it.
-                    None => vec!["/bin/sh".to_owned(), "-e".to_owned()],
-                }
-            }
-        };
-        if argv.last().is_none_or(|last| last != "-c") {
-            argv.push("-c".to_owned());
-        }
-        argv.push(script.to_owned());
-        Ok(argv)
-    }
-
-    async fn persist(&self, index: u32, root: &Template, paths: &[Template]) -> Result<(), String> {
-        let root = resolve(self.place, &self.contexts.text(root)?);
-        let mut patterns = Vec::new();
-        for path in paths {
-            let path = self.contexts.text(path)?;
-            let absolute = resolve(self.place, &path);
-            // A path may be written in full, as long as it is below the root.
-            patterns.push(match path.starts_with(['/', '~']) {
-                true => absolute.strip_prefix(&root).unwrap_or(&path).trim_start_matches('/').to_owned(),
-                false => path,
-            });
-        }
-        let stored = self.job.depot.persist(&self.place.session, &root, &patterns).await;
-        let stored = stored.map_err(|error| error.to_string())?;
-        if stored.files == 0 {
+    /// CircleCI checks nothing out into a folder that has files and is no repository. Only folders that the runner sees
+    /// too are looked at: those of the job's working directory.
+    fn refuse_other_files(&self, target: &str) -> Result<(), String> {
+        let workspace = &self.place.layout.workspace;
+        let Some(below) = target.strip_prefix(workspace.inside.as_str()) else { return Ok(()) };
+        let outside = workspace.outside.join(below.trim_start_matches('/'));
+        let has_files = std::fs::read_dir(&outside).is_ok_and(|mut entries| entries.next().is_some());
+        if has_files && !outside.join(".git").exists() {
             return Err(format!(
-                "persist_to_workspace: nothing below {root} matches {}",
-                patterns.join(", ")
+                "checkout: {target} is not empty, and no git repository. Check out before other steps put files there, \
+                 or give `checkout` another `path`"
             ));
         }
-        let line = format!("Persisted {} files, {} bytes, from {root}", stored.files, stored.size_bytes);
-        self.job.log.say(index, line).await;
         Ok(())
-    }
-
-    async fn store_artifacts(
-        &self,
-        index: u32,
-        path: &Template,
-        destination: Option<&Template>,
-    ) -> Result<(), String> {
-        let path = self.contexts.text(path)?;
-        let root = resolve(self.place, &path);
-        let destination = self.contexts.optional_text(destination)?.filter(|text| !text.is_empty());
-        let name = destination.unwrap_or_else(|| {
-            path.trim_end_matches('/').rsplit('/').next().unwrap_or("artifacts").to_owned()
-        });
-        let stored =
-            self.job.depot.store_artifact(&self.place.session, &name, &root, &[".".to_owned()]).await;
-        match stored {
-            Ok(stored) if stored.files > 0 => {
-                self.job.log.artifact_stored(&name, stored.files, stored.size_bytes).await;
-                let line = format!("Stored {} files, {} bytes, as {name}", stored.files, stored.size_bytes);
-                self.job.log.say(index, line).await;
-            }
-            Ok(_) => self.job.log.say(index, format!("No artifacts: {root} is empty")).await,
-            // A path that is not there is no failure for CircleCI.
-            Err(error) => self.job.log.say(index, format!("No artifacts: {error}")).await,
-        }
-        Ok(())
-    }
-
-    async fn store_test_results(&mut self, index: u32, path: &Template) -> Result<(), String> {
-        let root = resolve(self.place, &self.contexts.text(path)?);
-        let files = self.read_results(&root).await;
-        let files = match files {
-            Ok(files) => files,
-            Err(problem) => {
-                self.job.log.say(index, format!("No test results: {problem}")).await;
-                return Ok(());
-            }
-        };
-        let (mut passed, mut failed, mut skipped) = (0, 0, 0);
-        for (name, content) in &files {
-            let report = match parse_junit(content) {
-                Ok(report) => report,
-                Err(problem) => {
-                    self.job.log.say(index, format!("##[warning]{name}: {problem}")).await;
-                    continue;
-                }
-            };
-            for case in report.cases {
-                match case.outcome {
-                    TestOutcome::Passed => passed += 1,
-                    TestOutcome::Skipped => skipped += 1,
-                    TestOutcome::Failed { .. } => {
-                        failed += 1;
-                        self.remember_failed(case);
-                    }
-                }
-            }
-        }
-        self.job.log.tests_stored(passed, failed, skipped).await;
-        self.job.log.say(index, format!("Tests: {passed} passed, {failed} failed, {skipped} skipped")).await;
-        Ok(())
-    }
-
-    fn remember_failed(&mut self, case: TestCase) {
-        let masker = self.job.log.masker();
-        let message = match case.outcome {
-            TestOutcome::Failed { message } => masker.mask_text(&message),
-            TestOutcome::Passed | TestOutcome::Skipped => return,
-        };
-        let (suite, name) = (masker.mask_text(&case.suite), masker.mask_text(&case.name));
-        self.failed_tests.push(TestCase { suite, name, outcome: TestOutcome::Failed { message }, ..case });
-    }
-
-    /// The `.xml` files of a folder, or the one file.
-    async fn read_results(&self, root: &str) -> Result<Vec<(String, Vec<u8>)>, String> {
-        let mut files: Vec<(String, Vec<u8>)> = Vec::new();
-        let mut size = 0;
-        let patterns = ["**/*.xml".to_owned()];
-        let packed = self.place.session.pack(root, &patterns, |piece| {
-            match piece {
-                Packed::Entry(entry) => {
-                    files.push((String::from_utf8_lossy(&entry.path).into_owned(), Vec::new()));
-                }
-                Packed::Data(bytes) => {
-                    size += bytes.len();
-                    if size > RESULTS_LIMIT_BYTES {
-                        return Err(format!("more than {} MiB of test results", RESULTS_LIMIT_BYTES >> 20));
-                    }
-                    if let Some((_, content)) = files.last_mut() {
-                        content.extend_from_slice(&bytes);
-                    }
-                }
-            }
-            Ok(())
-        });
-        packed.await.map_err(|error| error.to_string())?;
-        files.retain(|(name, _)| name.ends_with(".xml"));
-        Ok(files)
-    }
-
-    async fn save_cache(
-        &self,
-        index: u32,
-        key: &Template,
-        paths: &[Template],
-        when: CacheWhen,
-    ) -> Result<(), String> {
-        let is_wanted = match when {
-            CacheWhen::Always => true,
-            CacheWhen::OnSuccess => self.status == Conclusion::Success,
-            CacheWhen::OnFail => self.status == Conclusion::Failure,
-        };
-        if !is_wanted {
-            return Ok(());
-        }
-        let key = self.cache_key(key).await?;
-        let mut resolved = Vec::new();
-        for path in paths {
-            resolved.push(resolve(self.place, &self.contexts.text(path)?));
-        }
-        let saved = self.job.depot.save_cache(self.place, &key, &resolved).await;
-        let line = match saved.map_err(|error| error.to_string())? {
-            Some(stored) => {
-                format!("Stored cache {key}: {} files, {} bytes", stored.files, stored.size_bytes)
-            }
-            None => format!("Skipping cache generation, cache already exists for key: {key}"),
-        };
-        self.job.log.say(index, line).await;
-        Ok(())
-    }
-
-    async fn restore_cache(&self, index: u32, keys: &[Template]) -> Result<(), String> {
-        let mut filled = Vec::new();
-        for key in keys {
-            filled.push(self.cache_key(key).await?);
-        }
-        let found = self.job.depot.find_cache(&filled).map_err(|error| error.to_string())?;
-        let line = match found {
-            Some(key) => {
-                let restored = self.job.depot.restore_cache(self.place, &key).await;
-                restored.map_err(|error| error.to_string())?;
-                format!("Found a cache at {key}")
-            }
-            None => "No cache is found for the keys".to_owned(),
-        };
-        self.job.log.say(index, line).await;
-        Ok(())
-    }
-
-    async fn cache_key(&self, template: &Template) -> Result<String, String> {
-        let text = self.contexts.text(template)?;
-        cache_key::fill(&text, self.job.order, &self.env, self.place).await
     }
 
     async fn set_up_docker(&self, index: u32) -> Result<(), String> {
@@ -424,12 +184,6 @@ impl<'a> Steps<'a> {
         while self.background.join_next().await.is_some() {}
         StepsEnded { conclusion: Some(self.status), failed_tests: self.failed_tests, ..Default::default() }
     }
-}
-
-/// What CircleCI shows above a step's output, the shell line, then the script; as a group, which readers can fold.
-fn header(argv: &[String]) -> String {
-    let (script, shell) = argv.split_last().map_or(("", &[][..]), |(script, shell)| (script.as_str(), shell));
-    format!("##[group]#!{}\n{}\n##[endgroup]", shell.join(" "), script.trim_end())
 }
 
 /// A path as steps write it: `~` is the user's home, and what is not absolute is below the working directory.

@@ -19,10 +19,13 @@ pub(super) const KEY_LIMIT: usize = 512;
 /// The folder of one run's workspaces and artifacts and of its repository's caches, as one job uses it.
 #[derive(Debug, Clone)]
 pub struct Depot {
-    run_folder: PathBuf,
+    pub(super) run_folder: PathBuf,
     caches: PathBuf,
-    instance: String,
-    attempt: u32,
+    /// What tests of the repository took, by job.
+    pub(super) tests: PathBuf,
+    pub(super) run: RunId,
+    pub(super) instance: InstanceId,
+    pub(super) attempt: u32,
 }
 
 /// How much was put in.
@@ -53,7 +56,9 @@ impl Depot {
         Self {
             run_folder: Self::folder_of_run(root, run),
             caches: root.join("caches").join(repository.owner()).join(repository.name()),
-            instance: safe_name(&instance.to_string()),
+            tests: root.join("tests").join(repository.owner()).join(repository.name()),
+            run,
+            instance: instance.clone(),
             attempt,
         }
     }
@@ -65,44 +70,6 @@ impl Depot {
     /// The folder of one of a run's artifacts; it may not be there.
     pub fn artifact_of_run(root: &Path, run: RunId, name: &str) -> PathBuf {
         Self::folder_of_run(root, run).join("artifacts").join(safe_name(name))
-    }
-
-    /// Adds a layer to the run's workspace: what the patterns match below `root`.
-    pub async fn persist(
-        &self,
-        session: &Session,
-        root: &str,
-        patterns: &[String],
-    ) -> Result<Stored, DepotError> {
-        let folder = self.run_folder.join("workspace");
-        // By time, for layers are laid on one another in the order in which jobs made them.
-        let name = format!("{:020}--{}--{}.layer", crate::log::now().0, self.instance, self.attempt);
-        self.pack(session, root, patterns, &folder.join(name)).await
-    }
-
-    /// Lays every layer of the run's workspace below `at`, in order. The number of layers.
-    pub async fn attach(&self, session: &Session, at: &str) -> Result<usize, DepotError> {
-        let layers = self.layers()?;
-        for layer in &layers {
-            self.unpack(session, layer, at).await?;
-        }
-        Ok(layers.len())
-    }
-
-    /// Layers in order, of each job those of its last attempt only.
-    fn layers(&self) -> Result<Vec<PathBuf>, DepotError> {
-        let mut layers: Vec<(String, String, u32)> = Vec::new();
-        for name in names(&self.run_folder.join("workspace"))? {
-            let Some(stem) = name.strip_suffix(".layer") else { continue };
-            let mut parts = stem.splitn(2, "--");
-            let (Some(_), Some(rest)) = (parts.next(), parts.next()) else { continue };
-            let Some((instance, attempt)) = rest.rsplit_once("--") else { continue };
-            layers.push((name.clone(), instance.to_owned(), attempt.parse().unwrap_or(0)));
-        }
-        let last =
-            |instance: &str| layers.iter().filter(|layer| layer.1 == instance).map(|layer| layer.2).max();
-        let kept = layers.iter().filter(|layer| last(&layer.1) == Some(layer.2));
-        Ok(kept.map(|layer| self.run_folder.join("workspace").join(&layer.0)).collect())
     }
 
     /// Stores files for people, and for other jobs of the run, below `artifacts/<name>/`.
@@ -247,17 +214,7 @@ impl Depot {
     /// The key of the cache to restore: exactly the first of `keys`, else the newest that begins with one of them, in
     /// their order.
     pub fn find_cache(&self, keys: &[String]) -> Result<Option<String>, DepotError> {
-        let mut known: Vec<(std::time::SystemTime, String)> = Vec::new();
-        for name in names(&self.caches)? {
-            let path = self.caches.join(&name);
-            if path.extension().is_some_and(|extension| extension == "key") {
-                let text = std::fs::read_to_string(&path);
-                let key = text.map_err(|error| DepotError::File { path: path.clone(), error })?;
-                let modified = std::fs::metadata(&path).and_then(|seen| seen.modified());
-                known.push((modified.unwrap_or(std::time::UNIX_EPOCH), key));
-            }
-        }
-        known.sort();
+        let known = self.known_caches()?;
         for key in keys {
             if let Some((_, exact)) = known.iter().find(|(_, known)| known == key) {
                 return Ok(Some(exact.clone()));
@@ -269,6 +226,28 @@ impl Depot {
         Ok(None)
     }
 
+    /// The keys of all caches with their times, the oldest first.
+    fn known_caches(&self) -> Result<Vec<(std::time::SystemTime, String)>, DepotError> {
+        let mut known: Vec<(std::time::SystemTime, String)> = Vec::new();
+        for name in names(&self.caches)? {
+            let path = self.caches.join(&name);
+            if path.extension().is_some_and(|extension| extension == "key") {
+                let text = std::fs::read_to_string(&path);
+                let key = text.map_err(|error| DepotError::File { path: path.clone(), error })?;
+                let modified = std::fs::metadata(&path).and_then(|seen| seen.modified());
+                known.push((modified.unwrap_or(std::time::UNIX_EPOCH), key));
+            }
+        }
+        known.sort();
+        Ok(known)
+    }
+
+    /// The key of the newest cache whose key begins with `prefix`.
+    pub fn newest_cache(&self, prefix: &str) -> Result<Option<String>, DepotError> {
+        let known = self.known_caches()?;
+        Ok(known.into_iter().rev().map(|(_, key)| key).find(|key| key.starts_with(prefix)))
+    }
+
     /// Puts a cache's files back to where they were.
     pub async fn restore_cache(&self, place: &Place, key: &str) -> Result<(), DepotError> {
         self.unpack(&place.session, &self.cache_file(key), &place.root()).await
@@ -278,7 +257,7 @@ impl Depot {
         self.caches.join(format!("{}.cache", crate::github::hex(&Sha256::digest(key.as_bytes()))))
     }
 
-    async fn pack(
+    pub(super) async fn pack(
         &self,
         session: &Session,
         root: &str,
@@ -291,7 +270,7 @@ impl Depot {
         writer.finish().map_err(failed)
     }
 
-    async fn unpack(&self, session: &Session, archive: &Path, at: &str) -> Result<(), DepotError> {
+    pub(super) async fn unpack(&self, session: &Session, archive: &Path, at: &str) -> Result<(), DepotError> {
         let opened = ArchiveReader::open(archive);
         let mut reader = opened.map_err(|error| DepotError::File { path: archive.to_owned(), error })?;
         Ok(session.unpack(at, || reader.next()).await?)
@@ -335,7 +314,7 @@ fn merge(from: &Path, to: &Path) -> io::Result<()> {
 }
 
 /// A name as one component of a path: a job's may hold `/`.
-fn safe_name(name: &str) -> String {
+pub(super) fn safe_name(name: &str) -> String {
     let mut safe = String::with_capacity(name.len());
     for byte in name.bytes() {
         match byte {
@@ -416,21 +395,5 @@ mod tests {
         std::fs::write(&target, "no archive").unwrap();
         let opened = ArchiveReader::open(&target).map(|mut reader| reader.next().is_err());
         assert!(opened.unwrap_or(true));
-    }
-
-    #[test]
-    fn of_each_job_only_the_last_attempts_layers_count() {
-        let folder = tempfile::tempdir().unwrap();
-        let name = "acme/store".parse().unwrap();
-        let depot = Depot::new(folder.path(), RunId(1), &name, &"build".parse().unwrap(), 1);
-        let layers = folder.path().join("runs/1/workspace");
-        std::fs::create_dir_all(&layers).unwrap();
-        for layer in ["1--build--1", "2--test--1", "3--build--2", "4--build--2", "5--test--1"] {
-            std::fs::write(layers.join(format!("{layer}.layer")), "").unwrap();
-        }
-        std::fs::write(layers.join("6--late--1.part-0"), "").unwrap();
-        let kept = depot.layers().unwrap();
-        let kept: Vec<_> = kept.iter().filter_map(|path| path.file_stem()?.to_str()).collect();
-        assert_eq!(kept, ["2--test--1", "3--build--2", "4--build--2", "5--test--1"]);
     }
 }

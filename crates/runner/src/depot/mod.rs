@@ -1,10 +1,13 @@
-//! What jobs leave for other jobs and for people: workspace layers, artifacts, caches. One folder of the data folder.
+//! What jobs leave for other jobs and for people: workspace layers, artifacts, caches, what tests took. One folder of the
+//! data folder.
 
 mod archive;
 mod blob_caches;
 mod folder;
 mod layout;
 mod tar;
+mod timings;
+mod workspace;
 mod zip;
 
 pub use archive::{ArchiveReader, ArchiveWriter};

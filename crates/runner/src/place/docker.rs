@@ -9,7 +9,8 @@ use tokio_util::io::StreamReader;
 use super::relay::Relay;
 use super::services::{self, Services};
 use super::{
-    ContainerFacts, ContainerWish, Kind, Layout, Making, Place, PlaceError, Shared, Wish, parse_options,
+    CIRCLECI_HELPER, ContainerFacts, ContainerWish, Kind, Layout, Making, Place, PlaceError, Shared, Wish,
+    parse_options,
 };
 use crate::linux::own_ids;
 use crate::session::Session;
@@ -47,7 +48,7 @@ pub async fn make(making: &Making<'_>, wish: &Wish, container: &ContainerWish) -
     let user = user.unwrap_or_default();
     let home = home_of(engine, &image, &user).await?;
     let layout = layout(making, wish, &home)?;
-    let path = search_path(&seen, making.config.sluice_binary.is_some());
+    let path = search_path(&seen, wish, making.config.sluice_binary.is_some());
     let relay_folder = making.folder.join("relay");
     let relay = Relay::serve(&relay_folder, &wish.loopback_ports).map_err(|error| PlaceError::File {
         what: "make a socket in",
@@ -280,6 +281,10 @@ fn own_mounts(making: &Making<'_>, wish: &Wish, layout: &Layout, relay_folder: P
             mounts.push(bind(layout.temp.outside.clone(), &layout.temp.inside, false));
         }
     }
+    if wish.circleci_helper {
+        let helper = CIRCLECI_HELPER.map(|name| format!("{OWN_FOLDER}/circleci/{name}"));
+        mounts.extend(helper.map(|target| bind(making.agent.clone(), &target, true)));
+    }
     if !wish.loopback_ports.is_empty() {
         mounts.push(bind(relay_folder, &format!("{OWN_FOLDER}/relay"), false));
     }
@@ -321,9 +326,12 @@ pub(super) fn volume_mount(volume: &str, host_allowed: bool) -> Result<Mount, Pl
     }
 }
 
-fn search_path(image: &ImageInspected, with_own: bool) -> String {
+/// The image's own, between CircleCI's helper, which an image may have too, and Sluice's program.
+fn search_path(image: &ImageInspected, wish: &Wish, with_own: bool) -> String {
     let path = image.env.iter().find_map(|pair| pair.strip_prefix("PATH=")).unwrap_or(DEFAULT_PATH);
-    if with_own { format!("{path}:{OWN_FOLDER}/bin") } else { path.to_owned() }
+    let before = if wish.circleci_helper { format!("{OWN_FOLDER}/circleci:") } else { String::new() };
+    let behind = if with_own { format!(":{OWN_FOLDER}/bin") } else { String::new() };
+    format!("{before}{path}{behind}")
 }
 
 /// How long a service may take until its own check finds it healthy.

@@ -6,7 +6,7 @@ use tokio::process::{Child, Command};
 
 use super::relay::Relay;
 use super::services::Services;
-use super::{Kind, Layout, Making, Place, PlaceError, Shared, Wish};
+use super::{CIRCLECI_HELPER, Kind, Layout, Making, Place, PlaceError, Shared, Wish};
 use crate::linux::{OWNER_VARIABLE, own_ids};
 use crate::session::Session;
 
@@ -83,11 +83,18 @@ pub async fn make(making: &Making<'_>, wish: &Wish) -> Result<Place, PlaceError>
     }
     let programs = folder.join("bin");
     if let Some(sluice) = &making.config.sluice_binary {
-        link_program(&programs, sluice)?;
+        link_program(&programs, sluice, "sluice")?;
     }
     let mut path = std::env::var("PATH").unwrap_or_else(|_| DEFAULT_PATH.to_owned());
     if making.config.sluice_binary.is_some() {
         path = format!("{path}:{}", programs.display());
+    }
+    if wish.circleci_helper {
+        let helper = folder.join("circleci");
+        for name in CIRCLECI_HELPER {
+            link_program(&helper, &making.agent, name)?;
+        }
+        path = format!("{}:{path}", helper.display());
     }
     let mut child = Command::new(&making.agent);
     child
@@ -146,10 +153,10 @@ fn inherited() -> Vec<(String, String)> {
     kept
 }
 
-fn link_program(folder: &Path, program: &Path) -> Result<(), PlaceError> {
+fn link_program(folder: &Path, program: &Path, name: &str) -> Result<(), PlaceError> {
     let link = || {
         std::fs::create_dir_all(folder)?;
-        std::os::unix::fs::symlink(program, folder.join("sluice"))
+        std::os::unix::fs::symlink(program, folder.join(name))
     };
     link().map_err(|error| PlaceError::File { what: "link", path: program.to_owned(), error })
 }

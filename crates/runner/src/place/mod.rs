@@ -51,6 +51,9 @@ pub struct ContainerFacts {
     pub network: String,
 }
 
+/// The step agent's own program is CircleCI's helper, under these names.
+const CIRCLECI_HELPER: [&str; 2] = ["circleci", "circleci-agent"];
+
 enum Kind {
     Host(host::HostAgent, Option<services::Services>),
     Docker(docker::JobContainers),

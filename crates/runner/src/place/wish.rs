@@ -15,6 +15,8 @@ pub struct Wish {
     pub work_inside: String,
     /// GitHub gives a container another HOME than its image does.
     pub home_inside: Option<String>,
+    /// Steps find `circleci` and `circleci-agent` on their PATH, before all else.
+    pub circleci_helper: bool,
     /// Steps are given the host's container engine.
     pub host_engine: bool,
     /// Ports of this machine's loopback that steps reach at the same address.

@@ -1,5 +1,11 @@
-use sluice_model::Conclusion::{Failure, Success};
-use sluice_plan::{Action, Background, CacheWhen, StepCondition, Template};
+mod caches;
+mod environment;
+mod helper;
+mod nodes;
+mod reruns;
+
+use sluice_model::Conclusion::{Cancelled, Failure, Success};
+use sluice_plan::{Action, Background, StepCondition, Template};
 use sluice_wire::{JobEvent, TestOutcome};
 
 use crate::world::{World, circle, circleci, run_with, step, steps_of};
@@ -28,14 +34,21 @@ async fn a_job_checks_out_and_hands_its_workspace_on() {
             "{output}"
         );
         assert!(lines[2].ends_with("/project"), "{output}");
-        let done = world
-            .run(circleci(vec![
+        let attach = || {
+            circleci(vec![
                 step(Action::AttachWorkspace { at: text("~/in") }),
                 circle("cat ~/in/dist/deep/1 ~/in/dist/2.txt; ls ~/in"),
-            ]))
-            .await;
+            ])
+        };
+        let mut after = attach();
+        after.upstream = [(sluice_model::JobId::new("build"), vec![])].into();
+        let done = world.run(after).await;
         done.succeeded();
         assert_eq!(done.output(2), "one\ntwo\ndist\n");
+        // A job that does not come after the other sees nothing of it.
+        let done = world.run(attach()).await;
+        assert_eq!(done.report.conclusion, Failure);
+        assert!(done.all().contains("Applied 0 workspace layers"), "{}", done.all());
     }
 }
 
@@ -86,7 +99,7 @@ async fn a_background_step_ends_with_the_job() {
         let mut background = circle("echo up > ready; while :; do sleep 0.1; done");
         background.background = Background::Detached;
         let done = world
-            .run(circleci(vec![background, circle("while [ ! -f ready ]; do sleep 0.02; done; cat ready")]))
+            .run(circleci(vec![background, circle("while [ ! -s ready ]; do sleep 0.02; done; cat ready")]))
             .await;
         done.succeeded();
         assert_eq!(done.output(2), "up\n");
@@ -124,42 +137,72 @@ async fn test_results_and_artifacts_are_stored() {
         assert_eq!(done.report.failed_tests[0].duration_ms, 1500);
         assert_eq!(done.report.failed_tests[0].outcome, TestOutcome::Failed { message: "no".to_owned() });
         let folder = world.runner.artifacts_folder(sluice_model::RunId(7));
-        assert!(folder.join("reports/unit/a.xml").is_file());
+        assert!(folder.join("build%2Freports/unit/a.xml").is_file());
     }
 }
 
 #[tokio::test]
-async fn caches_are_found_by_key_and_by_prefix() {
+async fn nothing_runs_after_a_cancel() {
+    let world = World::host().await;
+    let mut always = circle("echo always");
+    always.condition = StepCondition::Always;
+    let cancel = tokio_util::sync::CancellationToken::new();
+    let trigger = cancel.clone();
+    let order = circleci(vec![circle("echo begun; exec sleep 600"), always]);
+    let done = world
+        .run_until(order, cancel, move |event| {
+            if matches!(event, JobEvent::Output { text, .. } if text.contains("begun\n")) {
+                trigger.cancel();
+            }
+        })
+        .await;
+    assert_eq!(done.report.conclusion, Cancelled);
+    assert_eq!(done.output(2), "");
+}
+
+#[tokio::test]
+async fn nothing_is_checked_out_over_other_files() {
     for world in World::both().await {
-        let save = |key: &str| {
-            step(Action::SaveCache {
-                key: text(key),
-                paths: vec![text("~/deps")],
-                when: CacheWhen::OnSuccess,
-                name: None,
-            })
-        };
-        let restore =
-            |keys: &[&str]| step(Action::RestoreCache { keys: keys.iter().map(|key| text(key)).collect() });
+        let done =
+            world.run(circleci(vec![circle("echo x > before"), step(Action::Checkout { path: None })])).await;
+        assert_eq!(done.report.conclusion, Failure);
+        assert!(done.all().contains("is not empty, and no git repository"), "{}", done.all());
         let done = world
             .run(circleci(vec![
-                step(Action::Checkout { path: None }),
-                circle("mkdir ~/deps; echo dep > ~/deps/a"),
-                save("v1-{{ arch }}-{{ checksum \"hello.txt\" }}"),
+                circle("echo x > before"),
+                step(Action::Checkout { path: Some(text("source")) }),
+                step(Action::Checkout { path: Some(text("source")) }),
+                circle("cat source/hello.txt"),
             ]))
             .await;
         done.succeeded();
-        let done = world
-            .run(circleci(vec![
-                step(Action::Checkout { path: None }),
-                restore(&["v1-{{ arch }}-other", "v1-{{ arch }}-"]),
-                circle("cat ~/deps/a"),
-                restore(&["v2-"]),
-                save("v3-{{ .Nope }}"),
-            ]))
-            .await;
-        assert_eq!(done.output(3), "dep\n");
-        assert!(done.all().contains("No cache is found") && done.all().contains(".Nope"), "{}", done.all());
+        assert_eq!(done.output(4), "hello\n");
+    }
+}
+
+#[tokio::test]
+async fn the_shell_is_the_steps_or_the_jobs_or_bash() {
+    for world in World::both().await {
+        let shell = |name: &str, script: &str| {
+            run_with(script, |run| {
+                run.script = text(script);
+                run.shell = Some(text(name));
+            })
+        };
+        let mut order = circleci(vec![
+            circle("echo $0 $-"),
+            shell("/bin/bash", "false | true; false; echo goes on $-"),
+            shell("/bin/bash -c", "echo $0"),
+            shell("/bin/sh -u", "echo $UNSET; echo unreached"),
+        ]);
+        let done = world.run(order.clone()).await;
+        assert_eq!(done.output(1), "/bin/bash ehBc\n");
+        assert_eq!(done.output(2), "goes on hBc\n");
+        assert_eq!(done.output(3), "/bin/bash\n");
+        assert!(done.output(4).contains("UNSET") && done.report.conclusion == Failure, "{}", done.all());
+        steps_of(&mut order).defaults.shell = Some(text("/bin/bash -x"));
+        let done = world.run(order).await;
+        assert!(done.output(1).contains("+ echo /bin/bash hxBc\n"), "{}", done.all());
     }
 }
 

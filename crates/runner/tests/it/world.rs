@@ -213,6 +213,7 @@ pub fn run(script: &str) -> Step {
         shell: None,
         working_directory: None,
         no_output_timeout_s: None,
+        reruns: None,
     }))
 }
 
@@ -329,6 +330,7 @@ pub fn order(dialect: Dialect, job: Job) -> JobOrder {
         matrix: Value::Object(Vec::new()),
         strategy: Value::Object(Vec::new()),
         needs: Default::default(),
+        upstream: Default::default(),
         inputs: Value::Object(Vec::new()),
         vars: Default::default(),
         secrets: Default::default(),
