@@ -82,10 +82,11 @@ fn tests(failed: &[TestCase]) {
     anstream::println!("  failed tests:");
     for test in failed.iter().take(TESTS_SHOWN) {
         let TestOutcome::Failed { message } = &test.outcome else { continue };
-        let place = test.file.as_ref().map_or(String::new(), |file| format!(" {DIM}{file}{DIM:#}"));
+        let took = duration(Duration::from_millis(test.duration_ms));
+        let place = test.file.as_ref().map_or(String::new(), |file| format!("{file}, "));
         let suite = if test.suite.is_empty() { String::new() } else { format!("{} ", test.suite) };
         let first = message.lines().next().unwrap_or_default();
-        anstream::println!("    {RED}✕{RED:#} {suite}{}{place}: {first}", test.name);
+        anstream::println!("    {RED}✕{RED:#} {suite}{} {DIM}({place}{took}){DIM:#}: {first}", test.name);
     }
     if failed.len() > TESTS_SHOWN {
         anstream::println!("    and {} more", failed.len() - TESTS_SHOWN);

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::Serialize;
 use sluice_model::{Conclusion, InstanceId};
-use sluice_wire::{JobEvent, QueuedFor};
+use sluice_wire::{JobEvent, QueuedFor, TestCase};
 
 /// `sluice run --json`: one of these a line.
 #[derive(Debug, Serialize)]
@@ -39,6 +39,12 @@ pub enum Line<'a> {
         run: u64,
         job: &'a InstanceId,
         gate: &'a str,
+    },
+    /// A test that a stored report names as failed.
+    TestFailed {
+        run: u64,
+        job: &'a InstanceId,
+        test: &'a TestCase,
     },
     RunEnded {
         run: u64,

@@ -283,6 +283,9 @@ impl Screen {
     pub fn conclude(&self, outcomes: &[LocalOutcome], again: &dyn Fn(&Plan, &InstanceId) -> String) {
         if self.json {
             for outcome in outcomes {
+                for (job, tests) in &outcome.failed_tests {
+                    tests.iter().for_each(|test| print(&Line::TestFailed { run: outcome.number, job, test }));
+                }
                 print(&Line::RunEnded { run: outcome.number, conclusion: verdict(outcome) });
             }
             return;

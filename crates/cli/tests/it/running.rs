@@ -82,13 +82,19 @@ fn everything_that_cannot_be_done_is_listed_before_anything_runs() {
 fn failed_tests_are_named() {
     let repository = circleci(concat!(
         "version: 2.1\njobs:\n  test:\n    docker: [{ image: any }]\n    steps:\n",
-        "      - run: |\n          mkdir results\n          echo '<testsuite><testcase classname=\"cart\" name=\"adds\" file=\"cart.py\">",
+        "      - run: |\n          mkdir results\n          echo '<testsuite><testcase classname=\"cart\" name=\"adds\" file=\"cart.py\" time=\"1.5\">",
         "<failure message=\"1 is not 2\"/></testcase></testsuite>' > results/r.xml\n          exit 1\n",
         "      - store_test_results: { path: results }\n",
         "workflows: { all: { jobs: [test] } }\n",
     ));
     let said = run(&repository, &[]);
-    says(&said, 1, &["failed tests:", "✕ cart adds cart.py: 1 is not 2", "again: sluice run all --job test"]);
+    says(
+        &said,
+        1,
+        &["failed tests:", "✕ cart adds (cart.py, 1.5 s): 1 is not 2", "again: sluice run all --job test"],
+    );
+    let json = r#"{"kind":"test_failed","run":2,"job":"test","test":{"suite":"cart","name":"adds","file":"cart.py","duration_ms":1500,"outcome":{"failed":{"message":"1 is not 2"}}}}"#;
+    says(&run(&repository, &["--json"]), 1, &[json]);
 }
 
 #[test]
