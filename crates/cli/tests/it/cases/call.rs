@@ -72,6 +72,10 @@ fn arguments(repository: &Repository, call: &Call, runner: Runner, image: Option
     call.inputs.iter().for_each(|(key, value)| flag("input", format!("{key}={value}")));
     call.secrets.keys().for_each(|key| flag("secret", key.clone()));
     call.vars.iter().for_each(|(key, value)| flag("var", format!("{key}={value}")));
+    if let Some(text) = &call.secret_file {
+        repository.write(".git/secrets", text.as_bytes());
+        flag("secret-file", ".git/secrets".to_owned());
+    }
     if let Some(payload) = &call.payload {
         repository.write(".git/event.json", payload.to_string().as_bytes());
         flag("event-file", ".git/event.json".to_owned());

@@ -42,6 +42,7 @@ pub struct Call {
     pub payload: Option<serde_json::Value>,
     pub inputs: BTreeMap<String, String>,
     pub secrets: BTreeMap<String, String>,
+    pub secret_file: Option<String>,
     pub vars: BTreeMap<String, String>,
     pub approve: Option<String>,
     pub jobs: Option<u32>,

@@ -42,7 +42,12 @@ impl Step {
     /// What it said, without the group that shows its script.
     pub fn output(&self) -> &str {
         let whole = &self.text;
-        match whole.starts_with("##[group]Run ").then(|| whole.split_once("##[endgroup]\n")).flatten() {
+        match ["##[group]Run ", "##[group]#!"]
+            .iter()
+            .any(|begin| whole.starts_with(begin))
+            .then(|| whole.split_once("##[endgroup]\n"))
+            .flatten()
+        {
             Some((_, said)) => said,
             None => whole,
         }
