@@ -2,8 +2,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sluice_model::{Digest, Timestamp};
 
-use crate::attest::{BUNDLE, CYCLONEDX, PREDICATE_TYPE, PROVENANCE};
-use crate::shelf::Shelf;
+use crate::attest::{self, BUNDLE, CYCLONEDX, PROVENANCE, PublicKey};
+use crate::shelf::{Shelf, TagRecord};
 use crate::{
     Descriptor, ImageConfig, ImageRepository, Manifest, Pusher, Reference, Registry, RegistryError, Tag,
 };
@@ -33,7 +33,7 @@ pub struct TagOverview {
     pub size_bytes: u64,
     /// From the bottom; none for an index.
     pub layers: Vec<Descriptor>,
-    /// The predicate types of the statements attached to it, whoever signed them.
+    /// The predicate types of the statements about it that a trusted key has signed.
     pub statements: BTreeSet<String>,
 }
 
@@ -48,11 +48,12 @@ impl TagOverview {
 }
 
 impl Registry {
-    /// What a repository holds, with its newest tags, at most `most`.
+    /// What a repository holds, with its newest tags, at most `most`. Only what one of the keys has signed counts.
     pub async fn overview(
         &self,
         repository: &ImageRepository,
         most: usize,
+        keys: &[PublicKey],
     ) -> Result<Overview, RegistryError> {
         let (name, blobs) = (repository.clone(), self.blobs.clone());
         let (size_bytes, own_bytes, mut tags) = self
@@ -72,7 +73,7 @@ impl Registry {
         tags.truncate(most);
         let mut shown = Vec::new();
         for (tag, record) in tags {
-            match self.tag_overview(repository, tag, record.digest, record.at, record.by).await {
+            match self.tag_overview(repository, tag, record, keys).await {
                 Ok(tag) => shown.push(tag),
                 // Removed since the tags were read.
                 Err(RegistryError::ManifestUnknown { .. }) => {}
@@ -86,16 +87,34 @@ impl Registry {
         &self,
         repository: &ImageRepository,
         tag: Tag,
-        digest: Digest,
-        set: Timestamp,
-        by: Pusher,
+        record: TagRecord,
+        keys: &[PublicKey],
     ) -> Result<TagOverview, RegistryError> {
-        let about = self.about(repository, &digest).await?;
-        let referrers = self.referrers(repository, &digest).await?;
-        let bundles = referrers.into_iter().filter(|one| one.artifact_type.as_deref() == Some(BUNDLE));
-        let statements = bundles.filter_map(|mut one| one.annotations.remove(PREDICATE_TYPE)).collect();
-        let About { platforms, size_bytes, layers } = about;
+        let TagRecord { digest, by, at: set } = record;
+        let About { platforms, size_bytes, layers } = self.about(repository, &digest).await?;
+        let mut statements = BTreeSet::new();
+        for referrer in self.referrers(repository, &digest).await? {
+            if referrer.artifact_type.as_deref() == Some(BUNDLE) {
+                statements.extend(self.signed(repository, &digest, &referrer.digest, keys).await?);
+            }
+        }
         Ok(TagOverview { tag, digest, set, by, platforms, size_bytes, layers, statements })
+    }
+
+    /// The predicate type of a statement about `digest`; none where no key has signed it.
+    async fn signed(
+        &self,
+        repository: &ImageRepository,
+        digest: &Digest,
+        referrer: &Digest,
+        keys: &[PublicKey],
+    ) -> Result<Option<String>, RegistryError> {
+        let stored = self.manifest(repository, &Reference::Digest(referrer.clone())).await?;
+        let manifest = Manifest::parse(&stored.bytes, Some(&stored.media_type))?.0;
+        let Some(layer) = manifest.blobs().nth(1) else { return Ok(None) };
+        let file = self.blob(repository, &layer.digest).await?;
+        let Ok(bundle) = file.read_all(attest::LIMIT_BYTES).await else { return Ok(None) };
+        Ok(attest::read(&bundle, keys, digest).ok().map(|(_, found)| found.predicate_type))
     }
 
     async fn about(&self, repository: &ImageRepository, digest: &Digest) -> Result<About, RegistryError> {

@@ -42,6 +42,7 @@ pub struct TaggedImage {
     pub size_bytes: u64,
     /// From the bottom; none for an index.
     pub layers: Vec<(Digest, u64)>,
+    /// The server has signed how it was made.
     pub has_provenance: bool,
     pub has_bill_of_materials: bool,
     /// The releases that it is in, with the environments where each is live.
@@ -106,7 +107,7 @@ impl TaggedImage {
                 @if self.has_provenance { " " span.badge.is-passed { (Status::Passed.icon()) "signed" } }
                 @if self.has_bill_of_materials { " " span.dim { "bill of materials" } }
                 @for (version, live_in) in &self.releases {
-                    " " a.version href=(paths::release(repository, version)) { bdi { (version) } }
+                    " " span { "release " a.version href=(paths::release(repository, version)) { bdi { (version) } } }
                     @for environment in live_in { " " span.badge.is-passed { (Status::Passed.icon()) "live in " (environment) } }
                 }
             }

@@ -71,7 +71,8 @@ fn tell(image: &Location, verified: &Verified, bom: Option<&Attestation>) -> any
         let statement: Statement<Bom> = serde_json::from_slice(&bom.statement)?;
         let packages =
             statement.predicate.components.iter().filter(|component| component.kind == "library").count();
-        println!("contains  {packages} packages (--sbom FILE lists them)");
+        let noun = if packages == 1 { "package" } else { "packages" };
+        println!("contains  {packages} {noun} (--sbom FILE lists them)");
     }
     Ok(())
 }

@@ -11,9 +11,9 @@ mod verify;
 pub use bundle::{BUNDLE, BundleError, open, seal};
 pub use key::{KeyError, PublicKey, SigningKey};
 pub use referrer::Attached;
-pub(crate) use referrer::PREDICATE_TYPE;
 pub use statement::{
     BuildDefinition, Builder, CYCLONEDX, Metadata, PROVENANCE, Provenance, ResourceDescriptor, RunDetails,
     Statement, Subject,
 };
 pub use verify::{Attestation, Verified, VerifyError, verify};
+pub(crate) use verify::{LIMIT_BYTES, read};

@@ -13,7 +13,7 @@ use crate::{
 const EMPTY: &[u8] = b"{}";
 const EMPTY_TYPE: &str = "application/vnd.oci.empty.v1+json";
 const CONTENT: &str = "dev.sigstore.bundle.content";
-pub(crate) const PREDICATE_TYPE: &str = "dev.sigstore.bundle.predicateType";
+pub(super) const PREDICATE_TYPE: &str = "dev.sigstore.bundle.predicateType";
 const CREATED: &str = "org.opencontainers.image.created";
 
 /// A statement that is about an image and lies beside it.

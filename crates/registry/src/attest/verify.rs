@@ -9,7 +9,7 @@ use crate::image::{ImageError, Location};
 use crate::{Manifest, Reference};
 
 /// The most that is read of one statement.
-const LIMIT_BYTES: u64 = 64 * 1024 * 1024;
+pub(crate) const LIMIT_BYTES: u64 = 64 * 1024 * 1024;
 
 /// An image about which a trusted key has signed how it was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,12 +76,13 @@ pub async fn verify(image: &Location, keys: &[PublicKey]) -> Result<Verified, Ve
     }
 }
 
-struct Found {
-    predicate_type: String,
+pub(crate) struct Found {
+    pub predicate_type: String,
     provenance: Option<Provenance>,
 }
 
-fn read(bundle: &[u8], keys: &[PublicKey], digest: &Digest) -> Result<(Vec<u8>, Found), String> {
+/// What a bundle says about an image, as it was signed, once one of the keys has signed it; else why not.
+pub(crate) fn read(bundle: &[u8], keys: &[PublicKey], digest: &Digest) -> Result<(Vec<u8>, Found), String> {
     let payload = open(bundle, keys).map_err(|error: BundleError| error.to_string())?;
     let malformed = |error: serde_json::Error| format!("its statement cannot be read: {error}");
     let statement: Statement<serde_json::Value> = serde_json::from_slice(&payload).map_err(malformed)?;

@@ -70,6 +70,22 @@ async fn what_a_known_key_has_signed_is_verified_and_nothing_else() {
     let commit = &verified.provenance.build_definition.resolved_dependencies[0].digest["gitCommit"];
     assert_eq!((commit.as_str(), verified.attestations.len()), ("ours", 1));
 
+    // An overview counts what a trusted key has signed, and no more.
+    let repository: ImageRepository = "a".parse().unwrap();
+    let overview = |keys: Vec<PublicKey>| async {
+        let keys = keys;
+        test.registry.overview(&repository, 10, &keys).await.unwrap()
+    };
+    let seen = overview(vec![own.public()]).await;
+    assert_eq!((seen.tags.len(), seen.more, seen.tags[0].layers.len()), (1, 0, 1));
+    assert!(seen.tags[0].has_provenance() && !seen.tags[0].has_bill_of_materials());
+    assert_eq!(seen.tags[0].size_bytes, 7);
+    assert!(!overview(vec![key().public()]).await.tags[0].has_provenance());
+    assert_eq!(seen.own_bytes, seen.size_bytes);
+    test.push("b", "v1", b"layer").await;
+    let shared = overview(vec![]).await;
+    assert!(shared.own_bytes < shared.size_bytes && shared.size_bytes == seen.size_bytes);
+
     // It lies where others look for it, and goes when its image goes.
     let listed = test.get(&format!("/v2/a/referrers/{digest}")).await.json();
     let listed = listed["manifests"].as_array().unwrap();

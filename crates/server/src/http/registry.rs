@@ -24,7 +24,7 @@ pub(crate) async fn scrub(State(app): State<Arc<App>>, caller: Caller) -> Answer
     caller.must_administrate()?;
     // It goes on when the client does not wait for it.
     let scrubbing = tokio::spawn(async move { scrub::now(&app).await });
-    let report = scrubbing.await.map_err(|join| std::io::Error::other(join))?;
+    let report = scrubbing.await.map_err(std::io::Error::other)?;
     let report = report.ok_or_else(|| {
         Refusal::conflict("the registry is being scrubbed already; the server's log tells what is found")
     })?;

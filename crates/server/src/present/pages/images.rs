@@ -23,7 +23,8 @@ pub(crate) async fn images(app: &App, repository: &RepositoryName) -> Result<Ima
         if app.claims.owner(&image).await?.as_ref() != Some(repository) {
             continue;
         }
-        let overview = app.registry.overview(&image, TAGS).await.map_err(GarbageError::from)?;
+        let overview =
+            app.registry.overview(&image, TAGS, &app.signing.public()).await.map_err(GarbageError::from)?;
         let mut tags = Vec::new();
         for tag in overview.tags {
             tags.push(tagged(app, &state, &image, tag).await?);
