@@ -14,6 +14,7 @@ mod gate;
 mod home;
 mod images;
 mod job;
+mod markdown;
 mod may;
 mod parts;
 pub mod paths;
@@ -46,7 +47,7 @@ pub use region::Region;
 pub use release::{
     ImageRow, Origin, PromotionRow, ReleasePage, ReleaseRow, ReleasesPage, Station, StationState,
 };
-pub use run::{Artifact, Instance, Job, ReleaseLink, RunPage, Step};
+pub use run::{Artifact, Instance, Job, ReleaseLink, RunPage, Step, Summary};
 pub use runs::{RunFilters, RunRow, RunsPage};
 pub use sign_in::SignInPage;
 pub use status::Status;

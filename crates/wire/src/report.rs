@@ -39,6 +39,11 @@ pub enum JobEvent {
         exit_code: Option<i32>,
         at: Timestamp,
     },
+    /// What a step wrote for the run's page: Markdown of GitHub's kind, at most 1 MiB.
+    Summary {
+        step: u32,
+        text: String,
+    },
     ArtifactStored {
         name: String,
         files: u64,

@@ -9,6 +9,8 @@ use super::look::{BOLD, DIM, GREEN, RED, dress, duration};
 use super::record::{Ended, RunRecord, StepRecord};
 use super::verdict;
 
+/// How many lines of a job's summaries are shown; `--json` has them all.
+const SUMMARY_LINES_SHOWN: usize = 60;
 /// How many failed tests are named, before the log has to be read.
 const TESTS_SHOWN: usize = 20;
 
@@ -30,8 +32,27 @@ pub fn print(
     if runs.iter().flat_map(|run| run.ended.values()).any(|ended| ended.conclusion == Conclusion::Failure) {
         anstream::println!();
     }
+    runs.iter().for_each(summaries);
     for ((outcome, plan), run) in outcomes.iter().zip(plans).zip(runs) {
         anstream::println!("{} {DIM}after {}{DIM:#}", verdict_line(outcome, plan, run), duration(took));
+    }
+}
+
+/// What steps wrote for people to read.
+fn summaries(run: &RunRecord) {
+    for (id, job) in &run.jobs {
+        let lines: Vec<&str> = job.summaries.iter().flat_map(|text| text.trim().lines()).collect();
+        if lines.is_empty() {
+            continue;
+        }
+        anstream::println!("{BOLD}{}{BOLD:#} {DIM}summary{DIM:#}", run.name_of(id));
+        for line in lines.iter().take(SUMMARY_LINES_SHOWN) {
+            anstream::println!("  {line}");
+        }
+        if let Some(more) = lines.len().checked_sub(SUMMARY_LINES_SHOWN).filter(|more| *more > 0) {
+            anstream::println!("  {DIM}and {more} more lines{DIM:#}");
+        }
+        anstream::println!();
     }
 }
 

@@ -83,6 +83,8 @@ impl RunRecord {
 #[derive(Debug, Default)]
 pub struct JobRecord {
     pub steps: BTreeMap<u32, StepRecord>,
+    /// Markdown that steps wrote to GITHUB_STEP_SUMMARY.
+    pub summaries: Vec<String>,
 }
 
 #[derive(Debug, Default)]

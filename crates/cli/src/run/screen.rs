@@ -240,6 +240,7 @@ impl Screen {
                     said.push(format!("{DIM}goes on: this step may fail{DIM:#}"));
                 }
             }
+            JobEvent::Summary { text, .. } => job.summaries.push(text.clone()),
             // The log has said it, as `##[error]…` or as the step's own line.
             JobEvent::Annotation { .. } | JobEvent::ArtifactStored { .. } | JobEvent::TestsStored { .. } => {}
         }

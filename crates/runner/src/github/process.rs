@@ -53,10 +53,11 @@ pub(super) async fn conclude(
 async fn take_files(
     steps: &Steps<'_>,
     index: u32,
-    collected: Vec<Result<String, String>>,
+    mut collected: Vec<Result<String, String>>,
     effects: &mut Effects,
     state: &mut State,
 ) -> bool {
+    let summary = collected.pop();
     let mut problems = Vec::new();
     let mut contents = collected.into_iter();
     let mut next = |what: &str| {
@@ -92,7 +93,31 @@ async fn take_files(
         steps.fail(index, &format!("Unable to process file command '{what}' successfully.")).await;
         steps.fail(index, problem).await;
     }
+    match summary {
+        Some(Ok(summary)) => take_summary(steps, index, &summary).await,
+        // It is the only one of the files that is no command, so that the step has not failed.
+        Some(Err(problem)) => {
+            steps.fail(index, &format!("$GITHUB_STEP_SUMMARY upload aborted: {problem}")).await;
+        }
+        None => {}
+    }
     problems.is_empty()
+}
+
+/// The most bytes of one step's summary (actions/runner, `CreateStepSummaryCommand.AttachmentSizeLimit`).
+const SUMMARY_LIMIT: usize = 1024 * 1024;
+
+async fn take_summary(steps: &Steps<'_>, index: u32, summary: &str) {
+    if summary.len() > SUMMARY_LIMIT {
+        let (limit, size) = (SUMMARY_LIMIT / 1024, summary.len() / 1024);
+        let problem = format!(
+            "$GITHUB_STEP_SUMMARY upload aborted, supports content up to a size of {limit}k, got {size}k. For more \
+             information see: https://docs.github.com/actions/using-workflows/workflow-commands-for-github-actions#adding-a-markdown-summary"
+        );
+        steps.fail(index, &problem).await;
+    } else if !summary.trim().is_empty() {
+        steps.job.log.summary(index, summary).await;
+    }
 }
 
 /// The files by which a step speaks to its runner.
@@ -120,9 +145,9 @@ impl CommandFiles {
         [&self.env, &self.output, &self.path, &self.state, &self.summary]
     }
 
-    /// Those that are read when the step has ended, in the order in which they are taken.
+    /// Those that are read when the step has ended, in the order in which they are taken; the summary is the last.
     pub fn collected(&self) -> Vec<String> {
-        [&self.env, &self.output, &self.path, &self.state].map(Clone::clone).to_vec()
+        [&self.env, &self.output, &self.path, &self.state, &self.summary].map(Clone::clone).to_vec()
     }
 
     pub fn variables(&self) -> Vec<(String, String)> {

@@ -85,6 +85,10 @@ impl JobLog {
         self.send(JobEvent::Annotation { step, level, message: masker.mask_text(message), file, line }).await;
     }
 
+    pub async fn summary(&self, step: u32, text: &str) {
+        self.send(JobEvent::Summary { step, text: self.masker().mask_text(text) }).await;
+    }
+
     pub async fn artifact_stored(&self, name: &str, files: u64, size_bytes: u64) {
         self.send(JobEvent::ArtifactStored { name: self.masker().mask_text(name), files, size_bytes }).await;
     }

@@ -276,3 +276,27 @@ async fn artifacts_leave_out_what_was_taken_out_and_hidden_files() {
         done.all()
     );
 }
+
+#[tokio::test]
+async fn a_summary_is_told_masked_and_one_that_is_too_large_is_not() {
+    let world = World::host().await;
+    let mut order = github(vec![
+        run("echo '### Coverage' >> $GITHUB_STEP_SUMMARY; echo 'key hunter2!' >> $GITHUB_STEP_SUMMARY"),
+        run("head -c 1048577 /dev/zero | tr '\\0' x > $GITHUB_STEP_SUMMARY"),
+        run("head -c 3000000 /dev/zero | tr '\\0' x > $GITHUB_STEP_SUMMARY"),
+    ]);
+    order.secrets.insert("KEY".to_owned(), sluice_wire::Secret::new("hunter2!"));
+    let done = world.run(order).await;
+    done.succeeded();
+    let summaries: Vec<_> = done
+        .events
+        .iter()
+        .filter_map(|event| match event {
+            sluice_wire::JobEvent::Summary { step, text } => Some((*step, text.as_str())),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(summaries, [(1, "### Coverage\nkey ***\n")]);
+    assert!(done.all().contains("supports content up to a size of 1024k, got 1024k"), "{}", done.all());
+    assert_eq!(done.all().matches("$GITHUB_STEP_SUMMARY upload aborted").count(), 4);
+}

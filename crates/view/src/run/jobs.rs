@@ -2,6 +2,7 @@ use maud::{Markup, html};
 
 use super::{Instance, Job, RunPage, Step};
 use crate::job::line_address;
+use crate::markdown::markdown;
 use crate::time::{count, size, took};
 use crate::{Frame, Status, paths};
 
@@ -74,6 +75,15 @@ impl RunPage {
     /// Tests, artifacts and the release: what the run leaves behind.
     pub(super) fn results(&self) -> Markup {
         html! {
+            @if !self.summaries.is_empty() {
+                h2 { "Summary" }
+                @for summary in &self.summaries {
+                    section.summary aria-label={ "Summary of " (summary.job_name) } {
+                        h3 { (summary.job_name) }
+                        (markdown(&summary.text))
+                    }
+                }
+            }
             @if let Some(tests) = self.tests { h2 { "Tests" } p.results { (tests.words()) } }
             @if !self.artifacts.is_empty() {
                 h2 { "Artifacts" }

@@ -43,6 +43,8 @@ pub struct RunPage {
     pub tests: Option<TestCounts>,
     pub failed_tests: Vec<FailedTest>,
     pub artifacts: Vec<Artifact>,
+    /// In the order of the jobs.
+    pub summaries: Vec<Summary>,
     /// The release that this run became.
     pub release: Option<ReleaseLink>,
     /// Asked only while the run goes on.
@@ -108,6 +110,14 @@ pub struct Artifact {
     pub size_bytes: u64,
     /// Where to fetch it; none where it has expired.
     pub href: Option<String>,
+}
+
+/// What a job's steps wrote for the run's page.
+#[derive(Debug, Clone)]
+pub struct Summary {
+    pub job_name: String,
+    /// Markdown of GitHub's kind.
+    pub text: String,
 }
 
 #[derive(Debug, Clone)]

@@ -3,7 +3,7 @@ use sluice_model::{InstanceId, RepositoryName};
 use sluice_plan::Work;
 use sluice_release as release;
 use sluice_view::{
-    Artifact, ErrorLine, FailedTest, Instance, Job, ReleaseLink, RunPage, Status, Step, TestCounts,
+    Artifact, ErrorLine, FailedTest, Instance, Job, ReleaseLink, RunPage, Status, Step, Summary, TestCounts,
 };
 use sluice_wire::{JobEvent, QueuedFor, TestOutcome};
 
@@ -47,6 +47,7 @@ pub(crate) async fn run(
         tests: None,
         failed_tests: Vec::new(),
         artifacts: Vec::new(),
+        summaries: Vec::new(),
         release: delivery.release_of_run(row.id).map(|made| ReleaseLink { version: made.version.clone() }),
         may_cancel: gate::may_write(actor),
         may_rerun: gate::may_write(actor),
@@ -81,6 +82,7 @@ impl Drawer<'_> {
                 let key = LogKey { run: self.run.id(), instance: id.clone(), attempt: instance.attempt };
                 let marks = self.app.logs.marks(&key);
                 collect(page, &id, &marks);
+                page.summaries.extend(summary(&instance.plan.name, &marks));
                 self.failures(page, &key, instance, &marks);
                 instances.push(draw_instance(id, instance, &marks));
             }
@@ -262,6 +264,17 @@ pub(crate) fn steps(marks: &[Mark]) -> Vec<Step> {
         }
     }
     steps
+}
+
+/// What all steps of a job wrote, one below the other.
+fn summary(job_name: &str, marks: &[Mark]) -> Option<Summary> {
+    let texts = marks.iter().filter_map(|mark| match &mark.event {
+        JobEvent::Summary { text, .. } => Some(text.as_str()),
+        _ => None,
+    });
+    // A blank line between, for a list or a table must not go on in the next one.
+    let text = texts.collect::<Vec<_>>().join("\n\n");
+    (!text.is_empty()).then(|| Summary { job_name: job_name.to_owned(), text })
 }
 
 fn collect(page: &mut RunPage, job: &InstanceId, marks: &[Mark]) {

@@ -173,6 +173,10 @@ pub fn waiting_run() -> RunPage {
             size_bytes: 3_481_220,
             href: Some("/acme/storefront/runs/45/artifacts/e2e-screenshots".to_owned()),
         }],
+        summaries: vec![Summary {
+            job_name: "test (node 20, linux)".to_owned(),
+            text: "### Coverage\n\n| crate | lines |\n|---|---|\n| api | **93 %** |\n".to_owned(),
+        }],
         release: Some(ReleaseLink { version: "version1.2.4".to_owned() }),
         may_cancel: May::Yes,
         may_rerun: May::Yes,
@@ -247,6 +251,7 @@ pub fn failed_run() -> RunPage {
             },
         ],
         artifacts: vec![],
+        summaries: vec![],
         release: None,
         ..waiting_run()
     }
@@ -290,6 +295,7 @@ pub fn running_run() -> RunPage {
         ],
         tests: None,
         artifacts: vec![],
+        summaries: vec![],
         release: None,
         may_cancel: May::No("only those who may write may cancel".to_owned()),
         ..waiting_run()
@@ -309,6 +315,7 @@ pub fn refused_run() -> RunPage {
         created_at: ago(6),
         tests: None,
         artifacts: vec![],
+        summaries: vec![],
         release: None,
         may_rerun: May::No("only those who may write may rerun".to_owned()),
         ..waiting_run()
