@@ -1,6 +1,6 @@
 use sluice_plan::{
-    Action, ActionLock, ActionReference, Background, Container, Dialect, Executor, Job, Plan, RemoteSource,
-    Step, StepsJob, UsesAction, Work,
+    Action, ActionLock, ActionReference, Container, Dialect, Executor, Job, Plan, RemoteSource, Step,
+    StepsJob, UsesAction, Work,
 };
 use sluice_source::{Diagnostic, Location};
 
@@ -70,9 +70,6 @@ fn of_step(plan: &Plan, step: &Step) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     let mut refuse = |message: String| found.push(refusal(&step.at, message));
     let is_github = plan.dialect == Dialect::Github;
-    if step.background == Background::Joined {
-        refuse("a step with `background: true` is not supported yet".to_owned());
-    }
     match &step.action {
         Action::Run(script) => {
             let shell = script.shell.as_ref().and_then(|shell| shell.as_literal()).unwrap_or_default();
@@ -84,10 +81,21 @@ fn of_step(plan: &Plan, step: &Step) -> Vec<Diagnostic> {
         Action::AddSshKeys { .. } => {
             refuse("`add_ssh_keys` is not supported: this runner holds no keys".to_owned())
         }
-        Action::Wait { .. } | Action::WaitAll => refuse("`wait` is not supported yet".to_owned()),
-        Action::Cancel { .. } => refuse("`cancel` is not supported yet".to_owned()),
-        Action::Parallel { .. } => refuse("`parallel` is not supported yet".to_owned()),
-        Action::Checkout { .. }
+        Action::Parallel { steps } => {
+            for member in steps {
+                match &member.action {
+                    Action::Run(_) | Action::Uses(_) => found.extend(of_step(plan, member)),
+                    _ => {
+                        let message = "a step of `parallel` is one with `run` or `uses`";
+                        found.push(refusal(&member.at, message));
+                    }
+                }
+            }
+        }
+        Action::Wait { .. }
+        | Action::WaitAll
+        | Action::Cancel { .. }
+        | Action::Checkout { .. }
         | Action::AttachWorkspace { .. }
         | Action::PersistToWorkspace { .. }
         | Action::StoreArtifacts { .. }

@@ -6,7 +6,7 @@ use sluice_wire::Level;
 use super::contexts::overlay;
 use super::scope::Scope;
 use super::steps::Steps;
-use super::{Contexts, posts, pres};
+use super::{Contexts, background, posts, pres};
 use crate::job::{JobRun, SET_UP, StepsEnded, loopback_ports};
 use crate::place::{ContainerWish, Making, Place, Wish};
 
@@ -104,9 +104,9 @@ pub async fn run(job: &JobRun<'_>, place: &Place, contexts: &mut Contexts) -> Re
     }
     job.log.step_finished(SET_UP, Conclusion::Success, Conclusion::Success, None).await;
     let mut scope = Scope::of_job(contexts.clone());
-    let after_own = u32::try_from(job.work.steps.len() + 1).unwrap_or(u32::MAX);
-    let first_post = pres::run_all(&steps, &mut scope, &job.work.steps, after_own).await;
-    steps.run_all(&mut scope, &job.work.steps).await;
+    let own = background::numbered(&job.work.steps);
+    let first_post = pres::run_all(&steps, &mut scope, &own).await;
+    background::run_all(&steps, &mut scope, &job.work.steps).await;
     posts::run_all(&steps, &mut scope, first_post).await;
     Ok(outputs(job, &mut scope, first_post).await)
 }

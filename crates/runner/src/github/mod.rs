@@ -1,6 +1,7 @@
-//! How a GitHub job runs: contexts, shells, command files, commands on standard output, problem matchers, built-in actions.
+//! How a GitHub job runs: contexts, shells, command files, commands on standard output, problem matchers, actions, background steps.
 
 mod actions;
+mod background;
 mod commands;
 mod contexts;
 mod environment;

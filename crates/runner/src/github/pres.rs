@@ -5,11 +5,11 @@ use super::actions::{self, Loaded, Stage};
 use super::scope::{Finished, Scope};
 use super::steps::{Prepared, Steps, name_of};
 
-/// What the actions of other repositories do before the job's first step, each as a step of its own from `first` on.
+/// What the actions of other repositories do before the job's first step, each as a step of its own after the job's.
 /// Gives the first number that is free after them.
-pub(super) async fn run_all(steps: &Steps<'_>, scope: &mut Scope, list: &[Step], first: u32) -> u32 {
-    let mut next = first;
-    for (position, step) in (1..).zip(list) {
+pub(super) async fn run_all(steps: &Steps<'_>, scope: &mut Scope, own: &[(u32, &Step)]) -> u32 {
+    let mut next = own.last().map_or(1, |(last, _)| last + 1);
+    for &(position, step) in own {
         steps.hear_cancel(scope);
         for finished in run(steps, scope, position, step, &mut next).await {
             scope.settle_post(finished);

@@ -21,6 +21,8 @@ pub(super) struct Scope {
     pub did: Effects,
     /// The step that calls the action. None: the steps are the job's own.
     pub caller: Option<Caller>,
+    /// What ends its steps, in place of the job's cancel: they run in the background.
+    pub background: Option<CancellationToken>,
 }
 
 /// The step of a job, or of another action, that steps run within.
@@ -83,25 +85,45 @@ impl Finished {
 impl Scope {
     pub fn of_job(contexts: Contexts) -> Self {
         let env = contexts.env_pairs();
-        Self { contexts, env, paths: Vec::new(), did: Effects::default(), caller: None }
+        Self { contexts, env, paths: Vec::new(), did: Effects::default(), caller: None, background: None }
+    }
+
+    /// The job as it stands now, for a step that runs beside those that come.
+    pub fn in_background(&self, cancel: CancellationToken) -> Self {
+        let (contexts, env, paths) = (self.contexts.clone(), self.env.clone(), self.paths.clone());
+        Self { contexts, env, paths, did: Effects::default(), caller: None, background: Some(cancel) }
     }
 
     /// Takes what a step did: its outputs, its variables, how the job or action stands now.
-    pub fn settle(&mut self, step: &Step, mut finished: Finished) {
+    pub fn settle(&mut self, step: &Step, finished: Finished) {
+        let conclusion = finished.conclusion;
+        self.settle_quietly(step, finished);
+        self.worsen(conclusion);
+    }
+
+    /// Takes what a step did, and leaves how the job stands.
+    pub fn settle_quietly(&mut self, step: &Step, mut finished: Finished) {
         let outputs = std::mem::take(&mut finished.effects.outputs);
         self.remember(step, finished.outcome, finished.conclusion, outputs);
-        self.settle_post(finished);
+        self.take(finished.effects);
     }
 
     /// Takes what a step did that nobody can ask for its outputs.
     pub fn settle_post(&mut self, finished: Finished) {
-        let Finished { conclusion, effects, .. } = finished;
+        self.take(finished.effects);
+        self.worsen(finished.conclusion);
+    }
+
+    fn take(&mut self, effects: Effects) {
         overlay(&mut self.env, effects.env.iter().cloned());
         for path in &effects.paths {
             self.paths.retain(|known| known != path);
             self.paths.insert(0, path.clone());
         }
         self.did.absorb(effects);
+    }
+
+    fn worsen(&mut self, conclusion: Conclusion) {
         if matches!(conclusion, Conclusion::Failure | Conclusion::Cancelled) {
             self.contexts.worsen(conclusion);
         }

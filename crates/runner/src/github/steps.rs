@@ -244,7 +244,9 @@ impl<'a> Steps<'a> {
             None => {
                 let after_cancel = contexts.status == Conclusion::Cancelled;
                 let last = after_cancel.then(|| now + AFTER_CANCEL_LIMIT);
-                (self.cancel_of(contexts, step), until.into_iter().chain(last).min())
+                let cancel = scope.background.clone();
+                let cancel = cancel.unwrap_or_else(|| self.cancel_of(contexts, step));
+                (cancel, until.into_iter().chain(last).min())
             }
         };
         let timeout = until.map(|until| until.saturating_duration_since(now));
@@ -265,7 +267,10 @@ impl<'a> Steps<'a> {
         match &prepared.step.action {
             Action::Run(run) => script::run(self, scope, prepared, run).await,
             Action::Uses(uses) => actions::act(self, scope, prepared, uses).await,
-            _ => Err("this runner cannot do this kind of step in a GitHub job".to_owned()),
+            _ => {
+                Err("a composite action cannot do this kind of step, and a GitHub job has no others"
+                    .to_owned())
+            }
         }
     }
 }
@@ -297,6 +302,10 @@ pub(super) fn name_of(contexts: &Contexts, step: &Step) -> String {
             format!("Run {}", text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default())
         }
         Action::Uses(uses) => format!("Run {}", uses.action),
+        Action::Wait { steps } => format!("Wait for {}", steps.join(", ")),
+        Action::WaitAll => "Wait for all background steps".to_owned(),
+        Action::Cancel { steps } => format!("Cancel {}", steps.join(", ")),
+        Action::Parallel { .. } => "Wait for the parallel steps".to_owned(),
         _ => "Run".to_owned(),
     }
 }

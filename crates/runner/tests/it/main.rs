@@ -1,6 +1,7 @@
 //! One binary for all integration tests of this crate.
 
 mod actions;
+mod background;
 mod checkout;
 mod circleci;
 mod container;

@@ -29,14 +29,19 @@ fn labels(label: &str) -> Executor {
 
 #[test]
 fn what_cannot_be_done_is_named_with_its_place() {
-    let mut background = run("x");
-    background.background = Background::Joined;
     for (steps, part) in [
         (vec![uses("actions/setup-node@..", &[])], "`actions/setup-node@..` is no repository at a ref"),
         (vec![uses("actions/checkout@v4", &[("ssh-key", "x")])], "the input `ssh-key`"),
-        (vec![background], "`background: true`"),
-        (vec![step(Action::WaitAll)], "`wait`"),
-        (vec![step(Action::Parallel { steps: vec![] })], "`parallel`"),
+        (
+            vec![step(Action::Parallel { steps: vec![step(Action::WaitAll)] })],
+            "a step of `parallel` is one with `run` or `uses`",
+        ),
+        (
+            vec![step(Action::Parallel {
+                steps: vec![run_with("x", |run| run.shell = Some(template("cmd")))],
+            })],
+            "the shell `cmd`",
+        ),
         (vec![step(Action::AddSshKeys { fingerprints: vec![] })], "`add_ssh_keys`"),
         (vec![run_with("x", |run| run.shell = Some(template("cmd")))], "the shell `cmd`"),
     ] {
@@ -48,8 +53,15 @@ fn what_cannot_be_done_is_named_with_its_place() {
         );
     }
     assert!(refused(labels("windows-2022"), vec![])[0].contains("ci.yml:1:7"));
+    let mut background = run("x");
+    background.background = Background::Joined;
     let fine = vec![
         run("x"),
+        background,
+        step(Action::Parallel { steps: vec![run("x"), run("y")] }),
+        step(Action::Wait { steps: vec!["a".to_owned()] }),
+        step(Action::Cancel { steps: vec!["a".to_owned()] }),
+        step(Action::WaitAll),
         uses("actions/checkout@v4", &[("fetch-depth", "0"), ("submodules", "recursive"), ("lfs", "false")]),
         uses("./own", &[]),
         uses("acme/greet/sub@v1", &[]),

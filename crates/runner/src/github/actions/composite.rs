@@ -63,5 +63,6 @@ pub(in super::super) fn enter(
         paths: scope.paths.clone(),
         did: Effects::default(),
         caller: Some(caller),
+        background: None,
     }
 }
