@@ -160,3 +160,15 @@ async fn choose(choice: ExecutorChoice) -> Result<(ChosenExecutor, Option<Engine
         Err(error) => Ok((host(error.to_string()), None)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Servers run jobs in tasks of their own.
+    #[allow(dead_code, reason = "it is enough that it compiles")]
+    fn a_run_can_be_spawned(runner: &'static Runner, order: JobOrder, events: mpsc::Sender<JobEvent>) {
+        fn spawn(_: impl Future<Output = JobReport> + Send) {}
+        spawn(runner.run(order, events, CancellationToken::new()));
+    }
+}

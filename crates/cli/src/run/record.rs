@@ -85,6 +85,8 @@ pub struct JobRecord {
     pub steps: BTreeMap<u32, StepRecord>,
     /// Markdown that steps wrote to GITHUB_STEP_SUMMARY.
     pub summaries: Vec<String>,
+    /// The step whose title or line was shown last.
+    pub speaking: Option<u32>,
 }
 
 #[derive(Debug, Default)]

@@ -219,7 +219,9 @@ impl Screen {
             }
             JobEvent::Output { step, text, .. } => {
                 let record = job.steps.entry(*step).or_default();
-                if !std::mem::replace(&mut record.is_titled, true) {
+                record.is_titled = true;
+                // Again where steps that run at once take turns.
+                if job.speaking.replace(*step) != Some(*step) {
                     said.push(format!("{BOLD}{}{BOLD:#}", one_line(&record.name)));
                 }
                 said.extend(record.take(text).iter().filter_map(|line| dress(line)).map(Into::into));
@@ -229,6 +231,7 @@ impl Screen {
                 record.failed = *conclusion == Conclusion::Failure;
                 record.exit_code = *exit_code;
                 if !std::mem::replace(&mut record.is_titled, true) {
+                    job.speaking = Some(*step);
                     let title = one_line(&record.name);
                     said.push(match outcome {
                         Conclusion::Skipped => format!("{DIM}– {title} (skipped){DIM:#}"),

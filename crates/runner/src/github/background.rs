@@ -18,10 +18,12 @@ const MOST_AT_ONCE: usize = 10;
 /// A job's own steps by the indexes that its log knows them under. Those of a group come before the group's own, which
 /// is that of the wait for them.
 pub(super) fn numbered(list: &[Step]) -> Vec<(u32, &Step)> {
-    let members = |step: &Step| match &step.action {
-        Action::Parallel { steps } => steps.as_slice(),
-        _ => &[],
-    };
+    fn members(step: &Step) -> &[Step] {
+        match &step.action {
+            Action::Parallel { steps } => steps,
+            _ => &[],
+        }
+    }
     (1..).zip(list.iter().flat_map(|step| members(step).iter().chain([step]))).collect()
 }
 
@@ -242,7 +244,7 @@ impl<'s> Beside<'s> {
         if names.is_empty() { "(none)".to_owned() } else { names.join(", ") }
     }
 
-    async fn report(&self, index: u32, summary: &str, members: &[u32]) {
+    async fn report(&mut self, index: u32, summary: &str, members: &[u32]) {
         let mut text = summary.to_owned();
         for (member, conclusion) in self.conclusions(members) {
             text.push_str(&format!("\n  {}: {}", member.name, conclusion.as_str()));
@@ -250,7 +252,7 @@ impl<'s> Beside<'s> {
         self.steps.job.log.say(index, text).await;
     }
 
-    async fn end(&self, scope: &mut Scope, index: u32, step: &Step, outcome: Conclusion) {
+    async fn end(&mut self, scope: &mut Scope, index: u32, step: &Step, outcome: Conclusion) {
         let goes_on = scope.contexts.late_bool(step.continue_on_error.as_ref()).unwrap_or(false);
         let mut finished = Finished::of(outcome, Effects::default());
         if outcome == Conclusion::Failure && goes_on {
