@@ -28,25 +28,70 @@ pub struct Snapshot {
 
 /// Takes a snapshot of the working tree that `path` is in, as a bare repository at `into`, which must not be there yet.
 ///
-/// The person's index, tree, refs and objects are only read: new objects go to `into`.
+/// The person's index, tree, refs and objects are only read: new objects go to `into`. A process of git takes longer
+/// than all that it does here, so what one can tell is asked of one, and what can be asked beside something else is.
 pub async fn snapshot(path: &Path, into: &Path) -> Result<Snapshot, ForgeError> {
-    let root = PathBuf::from(
-        person(path, &["rev-parse", "--show-toplevel"], &[])
-            .await
-            .map_err(|_| ForgeError::NotARepository { path: path.display().to_string() })?,
-    );
-    let ask = |arguments: &'static [&'static str]| {
-        let root = root.clone();
-        async move { person(&root, arguments, &[]).await }
-    };
-    let head = ask(&["rev-parse", "--verify", "--quiet", "HEAD^{commit}"])
-        .await
-        .map_err(|_| ForgeError::NoCommit { path: root.display().to_string() })?;
-    let common = root.join(ask(&["rev-parse", "--git-common-dir"]).await?);
-    let own = root.join(ask(&["rev-parse", "--git-dir"]).await?);
-    borrow(&common, &own, into).await?;
-    copy_refs(&root, into).await?;
+    let Place { root, common, own, head, head_tree } = place(path).await?;
+    let branch = person(&root, &["symbolic-ref", "--quiet", "HEAD"], &[]);
+    let subject = person(&root, &["log", "-1", "--format=%s"], &[]);
+    let origin = person(&root, &["config", "--get", "remote.origin.url"], &[]);
+    let refs = person(&root, &REFS, &[]);
+    borrow(&common, &own, into)?;
+    let (branch, subject, origin, refs, written) =
+        tokio::join!(branch, subject, origin, refs, commit(&root, &head, into));
+    let (commit, tree) = written?;
+    let branch = branch.ok();
+    keep_refs(into, branch.as_deref(), &refs?, &commit)?;
+    Ok(Snapshot {
+        repository: into.to_owned(),
+        commit: sha(&commit)?,
+        is_changed: tree != head_tree,
+        branch,
+        subject: subject?,
+        origin: origin.ok(),
+        head: sha(&head)?,
+        root,
+    })
+}
 
+/// Every branch and tag, as `packed-refs` has them.
+const REFS: [&str; 4] = ["for-each-ref", "--format=%(objectname) %(refname)", "refs/heads", "refs/tags"];
+
+/// Where a working tree and its repository are, and what is checked out.
+struct Place {
+    root: PathBuf,
+    /// The repository's own folder, shared by all its working trees.
+    common: PathBuf,
+    /// This working tree's folder in it.
+    own: PathBuf,
+    head: String,
+    head_tree: String,
+}
+
+async fn place(path: &Path) -> Result<Place, ForgeError> {
+    let folders = ["rev-parse", "--show-toplevel", "--git-common-dir", "--git-dir"];
+    let with_head = [&folders[..], &["HEAD^{commit}", "HEAD^{tree}"]].concat();
+    let said = match person(path, &with_head, &[]).await {
+        Ok(said) => said,
+        Err(_) if person(path, &folders, &[]).await.is_ok() => {
+            return Err(ForgeError::NoCommit { path: path.display().to_string() });
+        }
+        Err(_) => return Err(ForgeError::NotARepository { path: path.display().to_string() }),
+    };
+    match said.lines().collect::<Vec<_>>().as_slice() {
+        [root, common, own, head, head_tree] => Ok(Place {
+            root: PathBuf::from(root),
+            common: path.join(common),
+            own: path.join(own),
+            head: (*head).to_owned(),
+            head_tree: (*head_tree).to_owned(),
+        }),
+        _ => Err(ForgeError::Unreadable { command: "rev-parse", reason: said }),
+    }
+}
+
+/// Writes the tree as it is into `into`, and a commit of it. Gives both.
+async fn commit(root: &Path, head: &str, into: &Path) -> Result<(String, String), ForgeError> {
     let index = into.join("index");
     let index_text = index.to_string_lossy().into_owned();
     let into_text = into.to_string_lossy().into_owned();
@@ -57,53 +102,33 @@ pub async fn snapshot(path: &Path, into: &Path) -> Result<Snapshot, ForgeError> 
         ("GIT_INDEX_FILE", index_text.as_str()),
     ];
     if !index.exists() {
-        person(&root, &["read-tree", &head], &env).await?;
+        person(root, &["read-tree", head], &env).await?;
     }
-    person(&root, &["add", "--all", "--", "."], &env).await?;
-    let tree = person(&root, &["write-tree"], &env).await?;
-    let head_tree = person(&root, &["rev-parse", &format!("{head}^{{tree}}")], &env).await?;
+    person(root, &["add", "--all", "--", "."], &env).await?;
+    let tree = person(root, &["write-tree"], &env).await?;
     let message = "The working tree as it was when the run began";
-    let commit = git::text(
-        into,
-        &[
-            "-c",
-            "user.name=sluice",
-            "-c",
-            "user.email=sluice@localhost",
-            "commit-tree",
-            &tree,
-            "-p",
-            &head,
-            "-m",
-            message,
-        ],
-    )
-    .await?;
-    git::run(into, &["update-ref", "refs/sluice/snapshot", commit.trim()]).await?;
-
-    Ok(Snapshot {
-        repository: into.to_owned(),
-        commit: sha(&commit)?,
-        is_changed: tree != head_tree,
-        branch: ask(&["symbolic-ref", "--quiet", "HEAD"]).await.ok(),
-        subject: ask(&["log", "-1", "--format=%s"]).await?,
-        origin: ask(&["config", "--get", "remote.origin.url"]).await.ok(),
-        head: sha(&head)?,
-        root,
-    })
+    let identity = ["-c", "user.name=sluice", "-c", "user.email=sluice@localhost"];
+    let arguments = [&identity[..], &["commit-tree", &tree, "-p", head, "-m", message]].concat();
+    let commit = git::text(into, &arguments).await?;
+    Ok((commit.trim().to_owned(), tree))
 }
 
 /// An empty bare repository that finds the person's objects, and knows what the person ignores.
-async fn borrow(common: &Path, own: &Path, into: &Path) -> Result<(), ForgeError> {
-    git::run(into, &["init", "--quiet", "--bare", "--template="]).await?;
-    let info = into.join("info");
-    std::fs::create_dir_all(&info)?;
-    std::fs::create_dir_all(into.join("objects/info"))?;
+fn borrow(common: &Path, own: &Path, into: &Path) -> std::io::Result<()> {
+    // As `git init --bare` makes one.
+    for folder in ["info", "objects/info", "objects/pack", "refs/heads", "refs/tags", "refs/sluice"] {
+        std::fs::create_dir_all(into.join(folder))?;
+    }
+    std::fs::write(into.join("HEAD"), "ref: refs/heads/main\n")?;
+    std::fs::write(
+        into.join("config"),
+        "[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = true\n",
+    )?;
     let objects = common.join("objects").canonicalize()?;
     std::fs::write(into.join("objects/info/alternates"), format!("{}\n", objects.display()))?;
     // The index is copied for its times, so that only what changed is read again.
     let copies = [
-        (common.join("info/exclude"), info.join("exclude")),
+        (common.join("info/exclude"), into.join("info/exclude")),
         (common.join("shallow"), into.join("shallow")),
         (own.join("index"), into.join("index")),
     ];
@@ -115,17 +140,15 @@ async fn borrow(common: &Path, own: &Path, into: &Path) -> Result<(), ForgeError
     Ok(())
 }
 
-async fn copy_refs(root: &Path, into: &Path) -> Result<(), ForgeError> {
-    let format = "--format=%(objectname) %(refname)";
-    let refs = person(root, &["for-each-ref", format, "refs/heads", "refs/tags"], &[]).await?;
+/// The person's branches and tags, which of them is checked out, and a ref for the snapshot, so that it is kept.
+fn keep_refs(into: &Path, branch: Option<&str>, refs: &str, commit: &str) -> std::io::Result<()> {
     let mut packed = String::from("# pack-refs with: sorted \n");
     packed.extend(refs.lines().flat_map(|line| [line, "\n"]));
     std::fs::write(into.join("packed-refs"), packed)?;
-    let branch = person(root, &["symbolic-ref", "--quiet", "HEAD"], &[]).await;
-    if let Ok(branch) = branch {
-        git::run(into, &["symbolic-ref", "HEAD", &branch]).await?;
+    if let Some(branch) = branch {
+        std::fs::write(into.join("HEAD"), format!("ref: {branch}\n"))?;
     }
-    Ok(())
+    std::fs::write(into.join("refs/sluice/snapshot"), format!("{commit}\n"))
 }
 
 /// Git as the person runs it, with their configuration (what they ignore, how lines end), but no hook.
