@@ -14,7 +14,7 @@ use sluice_engine::{self as engine, Command, Create, GateOpener};
 use sluice_model::{CommitSha, Conclusion, InstanceId, RepositoryName, RunId, Trigger, UserName};
 use sluice_plan::{GateKind, Plan, Value};
 use sluice_runner::{ExecutorChoice, ImageMap, Runner, RunnerConfig, RunnerError};
-use sluice_store::{Store, StoreError, StoredEffect};
+use sluice_store::{Durability, Store, StoreError, StoredEffect};
 use sluice_wire::{JobEvent, QueuedFor, SourceTree, TestCase};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -173,7 +173,7 @@ pub async fn run(
 ) -> Result<Vec<LocalOutcome>, LocalError> {
     let folder = |error| LocalError::Folder { path: options.state.display().to_string(), error };
     std::fs::create_dir_all(&options.state).map_err(folder)?;
-    let store = Store::open(&options.state.join("sluice.db"))?;
+    let store = Store::open_with(&options.state.join("sluice.db"), Durability::Process)?;
     let mut config = RunnerConfig::new(options.state.clone());
     config.executor = options.executor;
     config.images = options.images.clone();

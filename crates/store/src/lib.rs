@@ -22,3 +22,4 @@ pub use push::{PushedImage, SeenRef};
 pub use run::{RunFilter, RunRow};
 pub use store::Store;
 pub use transaction::{Append, Committed, NewEffect, NewEvent, Transaction, Write};
+pub use writer::Durability;

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 
 use crate::pool::Pool;
 use crate::transaction::{Append, Committed, Transaction, Write};
-use crate::writer::{self, Request};
+use crate::writer::{self, Durability, Request};
 use crate::{
     PushedImage, RunFilter, RunRow, SeenRef, StoreError, StoredEffect, StoredEvent, Token, User, account,
     event, push, run,
@@ -43,9 +43,14 @@ impl Drop for Inner {
 }
 
 impl Store {
-    /// Opens the database file, making it and bringing its schema up to date as needed.
+    /// Opens the database file, making it and bringing its schema up to date as needed. What it acknowledges is on disk.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let (requests, thread) = writer::start(path)?;
+        Self::open_with(path, Durability::PowerCut)
+    }
+
+    /// [`Store::open`], saying what an acknowledged write outlives.
+    pub fn open_with(path: &Path, durability: Durability) -> Result<Self, StoreError> {
+        let (requests, thread) = writer::start(path, durability)?;
         Ok(Self {
             inner: Arc::new(Inner {
                 requests: Mutex::new(Some(requests)),

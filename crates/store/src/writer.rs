@@ -22,12 +22,33 @@ enum Reply {
     Next(Result<u64, StoreError>, oneshot::Sender<Result<u64, StoreError>>),
 }
 
+/// What an acknowledged write outlives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// A power cut too: the disk has it.
+    PowerCut,
+    /// The end of the process, whatever that is. A power cut may take the last writes, and leaves the database whole.
+    Process,
+}
+
+impl Durability {
+    /// SQLite, "PRAGMA synchronous": in WAL mode NORMAL syncs at checkpoints only.
+    fn synchronous(self) -> &'static str {
+        match self {
+            Self::PowerCut => "FULL",
+            Self::Process => "NORMAL",
+        }
+    }
+}
+
 /// The thread that writes. It ends when the last sender is gone.
-pub(crate) fn start(path: &Path) -> Result<(mpsc::Sender<Request>, thread::JoinHandle<()>), StoreError> {
+pub(crate) fn start(
+    path: &Path,
+    durability: Durability,
+) -> Result<(mpsc::Sender<Request>, thread::JoinHandle<()>), StoreError> {
     let mut connection = Connection::open(path)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
-    // FULL: an append that was acknowledged survives a power cut, not only a killed process.
-    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "synchronous", durability.synchronous())?;
     connection.busy_timeout(std::time::Duration::from_secs(10))?;
     migration::migrate(&mut connection)?;
     let (sender, receiver) = mpsc::channel();

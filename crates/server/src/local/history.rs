@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sluice_engine::{self as engine, Command};
 use sluice_model::{AgentId, InstanceId, RunId, UserName};
-use sluice_store::{RunFilter, RunRow, Store, StoreError, Write};
+use sluice_store::{Durability, RunFilter, RunRow, Store, StoreError, Write};
 use sluice_wire::{RunDetail, RunState, RunSummary, TestCase};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
@@ -51,7 +51,7 @@ impl History {
         if !database.exists() {
             return Ok(None);
         }
-        Ok(Some(Self::of(state, Store::open(&database)?)))
+        Ok(Some(Self::of(state, Store::open_with(&database, Durability::Process)?)))
     }
 
     pub(super) fn of(state: &Path, store: Store) -> Self {

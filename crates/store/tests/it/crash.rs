@@ -1,7 +1,7 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
-use sluice_store::Store;
+use sluice_store::{Durability, Store};
 
 use crate::append;
 
@@ -11,7 +11,12 @@ const FOLDER: &str = "SLUICE_STORE_CRASH_FOLDER";
 #[tokio::test]
 async fn child_that_appends_for_ever() {
     let Ok(folder) = std::env::var(FOLDER) else { return };
-    let store = Store::open(&std::path::Path::new(&folder).join("sluice.db")).unwrap();
+    // The folder's name says what its store is to outlive.
+    let durability = match folder.ends_with("process") {
+        true => Durability::Process,
+        false => Durability::PowerCut,
+    };
+    let store = Store::open_with(&std::path::Path::new(&folder).join("sluice.db"), durability).unwrap();
     let mut last = store.events("s", 0).await.unwrap().len() as u64;
     loop {
         last = store.append(append("s", last, &["x", "y"], &[(1, "e")]), vec![]).await.unwrap().0;
@@ -22,9 +27,12 @@ async fn child_that_appends_for_ever() {
 #[tokio::test]
 async fn what_was_acknowledged_is_there_after_a_kill() {
     let folder = tempfile::tempdir().unwrap();
-    for lines in [3, 40, 11] {
-        let acknowledged = append_and_kill(folder.path(), lines);
-        let store = Store::open(&folder.path().join("sluice.db")).unwrap();
+    for (name, lines) in ["power-cut", "process"].iter().flat_map(|name| [(name, 3), (name, 40), (name, 11)])
+    {
+        let folder = folder.path().join(name);
+        std::fs::create_dir_all(&folder).unwrap();
+        let acknowledged = append_and_kill(&folder, lines);
+        let store = Store::open(&folder.join("sluice.db")).unwrap();
         let events = store.events("s", 0).await.unwrap();
         let effects = store.pending_effects().await.unwrap();
         assert!(events.len() as u64 >= acknowledged, "{} events, {acknowledged} acknowledged", events.len());
