@@ -269,7 +269,9 @@ async fn resume(
     receiver: mpsc::UnboundedReceiver<StoredEffect>,
 ) -> anyhow::Result<Arc<Courier>> {
     // Read first: what follows adds effects of its own, which come by the channel.
-    let pending = app.store.pending_effects().await?;
+    let mut pending = app.store.pending_effects().await?;
+    // Those that had asked for a concurrency group and not been heard ask again in the order in which they began.
+    pending.sort_by_key(|effect| Runs::of_stream(&effect.key.stream));
     let open = RunFilter { ended: Some(false), limit: u32::MAX, ..RunFilter::default() };
     let open: Vec<RunId> = app.store.runs(open).await?.into_iter().map(|row| row.id).collect();
     app.agent.return_leases(&open).await?;
