@@ -9,12 +9,13 @@ build:            ## the sluice binary, optimised
 	cargo build --release --locked --package sluice-cli
 
 demo: build       ## push a sample to a server and take it to production; ARGS=--yes approves by itself
-	scripts/setup.sh demo
+	scripts/setup.sh demo $(ARGS)
 	target/release/sluice demo --sample examples/storefront $(ARGS)
 
 test:             ## everything
 	scripts/setup.sh test
 	cargo test --workspace --locked
+	scripts/test-sample.sh
 
 lint:             ## format, clippy, one crypto provider
 	cargo fmt --all --check

@@ -1,21 +1,47 @@
 #!/usr/bin/env bash
-# ci/build.sh api|web: builds one image, tests inside, into images/NAME.tar.
+# ci/build.sh api|web: builds one image, with its tests and its audit inside, into images/NAME.tar.
 . "$(dirname "$0")/common.sh"
 name=$1
+# The commit's own time, so that building it again gives the same image.
+BUILT_AT=$(TZ=UTC git show --no-patch --format=%cd --date=format-local:%FT%TZ "$COMMIT")
 mkdir -p images
 
 if has_engine; then
-  DOCKER_BUILDKIT=1 docker build --progress=plain --target "$name" --tag "storefront/$name:build-$COMMIT" \
-    --build-arg "VERSION=$VERSION" --build-arg "COMMIT=$COMMIT" .
+  docker_build --file "$name/Dockerfile" --tag "storefront/$name:build-$COMMIT" \
+    --build-arg "AUDIT=$AUDIT" --build-arg "ADVISORIES=$ADVISORIES" --build-arg "TODAY=$(date +%F)" \
+    --build-arg "VERSION=$VERSION" --build-arg "COMMIT=$COMMIT" --build-arg "BUILT_AT=$BUILT_AT" .
   docker save --output "images/$name.tar" "storefront/$name:build-$COMMIT"
-else
-  export CARGO_TARGET_DIR=$TARGET_FOLDER
-  cargo fmt --all --check
-  cargo test --release --locked --target "$TARGET"
-  cargo build --release --locked --target "$TARGET"
-  case $name in api) port=8000 ;; web) port=8080 ;; esac
-  sluice image pack "$TARGET_FOLDER/$TARGET/release/$name" --to "oci-archive:images/$name.tar:build-$COMMIT" \
-    --entrypoint "/$name" --user 10001 --port "$port" \
-    --env "VERSION=$VERSION" --env "COMMIT=$COMMIT" --env "PORT=$port" \
-    --label "org.opencontainers.image.version=$VERSION" --label "org.opencontainers.image.revision=$COMMIT"
+  exit
 fi
+
+# The same without an engine: `sluice image pack` makes the image of the same binary.
+export CARGO_TARGET_DIR=$TARGET_FOLDER
+npm_ci audit
+case $name in
+  api)
+    unit api results/api
+    AUDIT=$AUDIT ADVISORIES=$ADVISORIES node audit/audit.mjs api/Cargo.lock
+    package=api port=8000
+    ;;
+  web)
+    npm_ci web
+    unit web results/web
+    AUDIT=$AUDIT ADVISORIES=$ADVISORIES node audit/audit.mjs web/package-lock.json web/server/Cargo.lock
+    (cd web && npm run build --silent)
+    unit web/server results/web-server
+    package=web/server port=8080
+    ;;
+esac
+# Other builds on this machine write to the same place.
+room=$(mktemp -d)
+trap 'rm -rf "$room"' EXIT
+(
+  flock 9
+  (cd "$package" && cargo build --release --locked --target "$TARGET")
+  cp "$TARGET_FOLDER/$TARGET/release/$name" "$room"
+) 9> "$TARGET_FOLDER/build.lock"
+sluice image pack "$room/$name" --to "oci-archive:images/$name.tar:build-$COMMIT" \
+  --entrypoint "/$name" --user 10001 --port "$port" \
+  --env "VERSION=$VERSION" --env "COMMIT=$COMMIT" --env "BUILT_AT=$BUILT_AT" --env "PORT=$port" \
+  --label "org.opencontainers.image.title=storefront/$name" --label "org.opencontainers.image.version=$VERSION" \
+  --label "org.opencontainers.image.revision=$COMMIT" --label "org.opencontainers.image.created=$BUILT_AT"

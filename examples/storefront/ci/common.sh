@@ -1,10 +1,14 @@
-# Read by the other scripts: where the images come from and who they are.
+# Read by the other scripts: who the images are, and how they are made.
 # With a container engine, images are built by it; without one, `sluice image pack` makes them of the same binaries.
 
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-COMMIT=$(git rev-parse HEAD)
+# Known vulnerabilities: an address that speaks OSV's API, or a folder of OSV records in `audit`. AUDIT=off does without.
+AUDIT=${AUDIT:-on}
+ADVISORIES=${ADVISORIES:-https://api.osv.dev}
+
+COMMIT=${COMMIT_SHA:-$(git rev-parse HEAD)}
 VERSION=${VERSION:-$(cat VERSION)-${COMMIT:0:7}}
 TARGET=$(uname -m)-unknown-linux-gnu
 # Beside cargo's own caches, so that the next build compiles only what has changed.
@@ -16,6 +20,30 @@ if [ -x /usr/bin/docker ] && [[ $(docker --version 2>/dev/null) =~ \ (2[3-9]|[3-
 fi
 
 has_engine() { docker version >/dev/null 2>&1; }
+docker_build() { DOCKER_BUILDKIT=1 docker build --progress=plain "$@"; }
+compose() {
+  if docker compose version >/dev/null 2>&1; then docker compose "$@"; else docker-compose "$@"; fi
+}
+npm_ci() { (cd "$1" && npm ci --no-fund --no-audit --loglevel=error); }
+
+# Without an engine there are no layers; this keeps the one that pays: what has passed for the same files is not run again.
+unit() { # FOLDER RESULTS
+  local digest layer
+  digest=$(find "$1" ci/unit.sh \( -name target -o -name node_modules -o -name dist \) -prune -o -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum)
+  layer=$TARGET_FOLDER/passed/${1//\//-}-${digest:0:32}
+  mkdir -p "$layer" "$2"
+  (
+    flock 9
+    if [ -e "$layer/passed" ]; then
+      echo "$1: format, lint and unit tests have passed before, for the same files"
+      cp -r "$layer/." "$2"
+    else
+      CARGO_TARGET_DIR=$TARGET_FOLDER ci/unit.sh "$1" "$2"
+      cp -r "$2/." "$layer"
+      touch "$layer/passed"
+    fi
+  ) 9> "$layer.lock"
+}
 
 # Waits until a command succeeds: `within SECONDS COMMAND…`.
 within() {

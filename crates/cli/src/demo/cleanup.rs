@@ -1,15 +1,17 @@
 use anyhow::Context;
 
+use super::backing::Backing;
 use super::room::{Room, docker};
 use crate::runner_choice::RunnerChoice;
 
 /// Takes away everything that the demo's server has started or made: services, proxy, containers, networks, images, files.
 /// The base image and the build cache stay, for the next time.
-pub async fn leave_nothing(room: Room) -> anyhow::Result<()> {
+pub async fn leave_nothing(room: Room, backing: &Backing) -> anyhow::Result<()> {
     room.clock.say("cleaning up");
     sluice_server::teardown(&room.data(), &std::env::current_exe()?)
         .await
         .context("not everything that was deployed could be removed")?;
+    backing.stop()?;
     if room.runner == RunnerChoice::Docker {
         remove_images(&room);
     }

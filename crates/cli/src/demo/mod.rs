@@ -1,5 +1,6 @@
 //! `sluice demo`: a sample repository, from a push to production and back, against a server in a throw-away folder.
 
+mod backing;
 mod changes;
 mod chaos;
 mod cleanup;
@@ -44,12 +45,13 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
         let room = room::Room::prepare(&args.sample, args.runner).await?;
         let mut interrupted = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+        let backing = backing::Backing::start(&room)?;
         let outcome = tokio::select! {
-            outcome = story::tell(&room, args) => outcome,
+            outcome = story::tell(&room, &backing, args) => outcome,
             _ = tokio::signal::ctrl_c() => { println!(); Ok(Exit::Done) }
             _ = interrupted.recv() => Ok(Exit::Done),
         };
-        cleanup::leave_nothing(room).await?;
+        cleanup::leave_nothing(room, &backing).await?;
         outcome
     })
 }

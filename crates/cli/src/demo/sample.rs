@@ -62,6 +62,23 @@ impl Checkout {
             .with_context(|| format!("cannot write {}", path.display()))
     }
 
+    /// Replaces every place of one text of one file, and insists that there is one.
+    pub fn replace_all(&self, file: &str, from: &str, to: &str) -> anyhow::Result<()> {
+        let path = self.path.join(file);
+        let text =
+            std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        if !text.contains(from) {
+            bail!("{file} of the sample does not hold `{from}`: the demo changes it there");
+        }
+        std::fs::write(&path, text.replace(from, to))
+            .with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    pub fn remove(&self, file: &str) -> anyhow::Result<()> {
+        let path = self.path.join(file);
+        std::fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))
+    }
+
     fn git(&self, args: &[&str]) -> anyhow::Result<String> {
         let output =
             Command::new("git").args(args).current_dir(&self.path).output().context("cannot start git")?;
@@ -74,7 +91,7 @@ impl Checkout {
 }
 
 /// Folders that a build makes, and that a commit would leave out.
-const LEFT_OUT: [&str; 5] = ["target", "images", "results", "node_modules", ".git"];
+const LEFT_OUT: [&str; 6] = ["target", "images", "results", "node_modules", "dist", ".git"];
 
 fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
     std::fs::create_dir_all(to)?;

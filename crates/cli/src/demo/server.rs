@@ -8,6 +8,8 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::runner_choice::RunnerChoice;
 
+/// An address that no engine answers at.
+pub const NO_ENGINE: &str = "unix:///hidden-from-the-demo";
 const READY_WITHIN: Duration = Duration::from_secs(30);
 
 /// How the demo's server is started, the first time and after it was killed.
@@ -47,10 +49,10 @@ impl Launch {
             // Without an engine everywhere: the sample's scripts would find one that answers, and use it.
             RunnerChoice::Host => {
                 std::fs::create_dir_all(&self.temp)?;
-                command.env("DOCKER_HOST", "unix:///hidden-from-the-demo").env("TMPDIR", &self.temp)
+                command.env("DOCKER_HOST", NO_ENGINE).env("TMPDIR", &self.temp)
             }
             RunnerChoice::Docker | RunnerChoice::Auto => {
-                command.args(["--image", "ubuntu-latest=storefront/ci:latest"])
+                command.args(["--image", "ubuntu-latest=base/ci:latest"])
             }
         };
         let child = command.spawn().context("cannot start the server")?;

@@ -4,6 +4,7 @@ use anyhow::{Context, bail, ensure};
 use sluice_model::{CommitSha, EnvironmentName, InstanceId, JobId, RepositoryName};
 use sluice_wire::{EnvironmentStatus, RunDetail, RunState};
 
+use super::backing::Backing;
 use super::chaos::Keeper;
 use super::load::{Load, Seen};
 use super::people::People;
@@ -17,9 +18,9 @@ use crate::Exit;
 const WORKFLOW: &str = "deliver";
 
 /// The whole demo: a push, its approvals, production; with `--yes` a second version and a broken third.
-pub async fn tell(room: &Room, args: &Args) -> anyhow::Result<Exit> {
+pub async fn tell(room: &Room, backing: &Backing, args: &Args) -> anyhow::Result<Exit> {
     let keeper = Keeper::start(room, args.kills, args.seed).await?;
-    let stage = Stage::set(room).await?;
+    let stage = Stage::set(room, backing).await?;
     let outcome = if args.yes { stage.everything(&keeper).await } else { stage.until_production().await };
     keeper.stop().await?;
     outcome
@@ -41,11 +42,13 @@ struct Way {
 }
 
 impl<'a> Stage<'a> {
-    async fn set(room: &'a Room) -> anyhow::Result<Self> {
+    async fn set(room: &'a Room, backing: &Backing) -> anyhow::Result<Self> {
         let admin = room.admin()?;
         let people = People::arrive(&admin).await?;
         let repository: RepositoryName = "acme/storefront".parse()?;
         let checkout = Checkout::of(&room.sample, room.checkout())?;
+        backing.introduce(&checkout)?;
+        changes::stay_on_this_machine(&checkout)?;
         let dana = &people.dana;
         checkout.set_remote(&format!(
             "http://{}:{}@{}/{repository}.git",

@@ -10,4 +10,5 @@ mod reading;
 mod readme;
 mod repository;
 mod running;
+mod sample;
 mod server;

@@ -30,13 +30,7 @@ fn without_commit(text: &str) -> String {
 
 #[test]
 fn the_plan_of_the_sample_is_the_one_that_is_shown() {
-    let sample = root().join("examples/storefront");
-    let read = |path: &str| std::fs::read_to_string(sample.join(path)).unwrap();
-    let paths = [".circleci/config.yml", ".github/workflows/build.yml", ".github/workflows/release.yml"];
-    let files: Vec<_> = paths.iter().map(|path| (*path, read(path))).collect();
-    let files: Vec<_> = files.iter().map(|(path, text)| (*path, text.as_str())).collect();
-    let repository = Repository::with(&files);
-    repository.git(&["branch", "--move", "main", "master"]);
+    let repository = crate::sample::sample();
     let said = repository.sluice(&["plan"]);
     assert_eq!(said.code, 0, "{}", said.stderr);
     let shown = blocks("console").remove(0);

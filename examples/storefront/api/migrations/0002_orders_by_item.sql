@@ -1,0 +1,2 @@
+-- What is popular is a sum over each item.
+CREATE INDEX orders_item ON orders (item) INCLUDE (quantity);
