@@ -1,5 +1,6 @@
 //! The `sluice` binary: one file a verb. Decides nothing.
 
+mod actions;
 mod approve;
 mod cancel;
 mod check;
@@ -12,6 +13,7 @@ mod exit;
 mod gate;
 mod gc;
 mod image;
+mod lock;
 mod logs;
 mod plan;
 mod promote;
@@ -72,6 +74,8 @@ enum Verb {
     Gc(gc::Args),
     /// Make, copy, look at and unpack container images without an engine
     Image(image::Args),
+    /// Write sluice.lock: the commits that actions of other repositories are taken from
+    Lock(lock::Args),
     /// Print the log of a job, or list a run's jobs
     Logs(logs::Args),
     /// Show what would run, in which order, and why the rest would not
@@ -122,6 +126,7 @@ fn main() -> std::process::ExitCode {
         Verb::Eval(args) => eval::run(&args),
         Verb::Gc(args) => gc::run(&args),
         Verb::Image(args) => image::run(&args),
+        Verb::Lock(args) => lock::run(&args),
         Verb::Logs(args) => logs::run(&args),
         Verb::Plan(args) => plan::run(&args),
         Verb::Promote(args) => promote::run(&args),

@@ -7,6 +7,7 @@ use sluice_pipelines::{NotRun, Selection};
 use sluice_plan::{Concurrency, GateKind, Job, JobCondition, Late, Plan, Work};
 use sluice_source::Diagnostic;
 
+use crate::actions::ActionArgs;
 use crate::tree::{Tree, TriggerArgs, print_diagnostics};
 use crate::{Exit, show};
 
@@ -17,6 +18,8 @@ pub struct Args {
     path: PathBuf,
     #[command(flatten)]
     trigger: TriggerArgs,
+    #[command(flatten)]
+    actions: ActionArgs,
     /// Print it as JSON (docs/plan.md)
     #[arg(long)]
     json: bool,
@@ -25,6 +28,8 @@ pub struct Args {
 /// What would run for a trigger, in which order, behind which gates, and why the rest would not.
 pub fn run(args: &Args) -> anyhow::Result<Exit> {
     let tree = Tree::at(&args.path, &args.trigger)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let tree = runtime.block_on(tree.with_calls(&args.actions))?;
     if tree.has_no_pipeline() {
         anyhow::bail!(
             "no pipeline in {}: looked for .github/workflows/*.yml and .circleci/config.yml",

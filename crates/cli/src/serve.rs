@@ -8,6 +8,7 @@ use sluice_wire::ServerVersion;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
+use crate::actions::ActionArgs;
 use crate::registry_options::RegistryArgs;
 use crate::run::image_map;
 use crate::runner_choice::RunnerChoice;
@@ -38,6 +39,8 @@ pub struct Args {
     allow_host_docker: bool,
     #[command(flatten)]
     registry: RegistryArgs,
+    #[command(flatten)]
+    actions: ActionArgs,
 }
 
 /// Pages, API, git, registry and deliveries on one port, until SIGTERM or Ctrl-C.
@@ -51,6 +54,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     options.jobs = args.jobs;
     options.allow_host_docker = args.allow_host_docker;
     options.registry = args.registry.options()?;
+    options.actions = args.actions.source()?;
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
         let mut terminated = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
         let server = Server::start(options).await?;

@@ -110,19 +110,21 @@ pub(crate) fn local_path(reference: &str) -> Option<&str> {
 }
 
 /// Where the called workflow is: a local one stands beside its caller, in the caller's repository.
-fn qualified(caller: &str, reference: &str) -> String {
+pub(crate) fn qualified(caller: &str, reference: &str) -> String {
     let Some(local) = local_path(reference) else { return reference.to_owned() };
-    match caller.split_once('@') {
-        Some((path, git_ref)) => {
-            let mut parts = path.splitn(3, '/');
-            let repository = (parts.next(), parts.next());
-            match repository {
-                (Some(owner), Some(name)) => format!("{owner}/{name}/{local}@{git_ref}"),
-                _ => local.to_owned(),
-            }
-        }
+    match of_repository(caller) {
+        Some((repository, git_ref)) => format!("{repository}/{local}@{git_ref}"),
         None => local.to_owned(),
     }
+}
+
+/// `owner/name` and the ref of a workflow of another repository. One of the own repository may have an `@` in its name.
+fn of_repository(path: &str) -> Option<(&str, &str)> {
+    let end = path.find(".yml@").map(|at| at + 4).or_else(|| path.find(".yaml@").map(|at| at + 5))?;
+    let (file, git_ref) = (&path[..end], &path[end + 1..]);
+    let below = file.find("/.github/workflows/")?;
+    let repository = &file[..below];
+    (repository.split('/').count() == 2).then_some((repository, git_ref))
 }
 
 /// Puts the called workflow into its caller and loads what it calls itself.

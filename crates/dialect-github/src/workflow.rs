@@ -1,9 +1,11 @@
 use sluice_expression::{Expression, Template};
 use sluice_plan::{
-    Concurrency, Defaults, EnvEntry, Executor, Gate, Late, Named, SecretsPassed, Service, Step, Strategy,
+    Action, ActionReference, Concurrency, Defaults, EnvEntry, Executor, Gate, Late, Named, SecretsPassed,
+    Service, Step, Strategy,
 };
 use sluice_source::Span;
 
+use crate::call::qualified;
 use crate::permissions::Grants;
 use crate::token::Token;
 use crate::trigger::EventFilter;
@@ -52,10 +54,41 @@ impl Workflow {
         self.permissions.as_ref()
     }
 
+    /// The actions that its steps name, and those of the workflows that it calls, as far as they were given.
+    pub fn actions(&self) -> Vec<ActionReference> {
+        let of_job = |job: &WorkflowJob| match &job.body {
+            JobBody::Steps(body) => named_by(&body.steps),
+            JobBody::Call(body) => body.called.as_ref().map(Self::actions).unwrap_or_default(),
+        };
+        self.jobs.iter().flat_map(of_job).collect()
+    }
+
+    /// The workflows that it calls, and those that they call, whose texts were not given: `owner/name/path@ref`, or a path
+    /// of the repository itself.
+    pub fn missing_calls(&self) -> Vec<String> {
+        let of_job = |job: &WorkflowJob| match &job.body {
+            JobBody::Steps(_) => Vec::new(),
+            JobBody::Call(body) => match &body.called {
+                Some(called) => called.missing_calls(),
+                None => vec![qualified(&self.path, &body.workflow)],
+            },
+        };
+        self.jobs.iter().flat_map(of_job).collect()
+    }
+
     /// The file as GitHub's schema reads it, with every place.
     pub fn root(&self) -> &Token {
         &self.root
     }
+}
+
+fn named_by(steps: &[Step]) -> Vec<ActionReference> {
+    let of_step = |step: &Step| match &step.action {
+        Action::Uses(uses) => vec![uses.action.clone()],
+        Action::Parallel { steps } => named_by(steps),
+        _ => Vec::new(),
+    };
+    steps.iter().flat_map(of_step).collect()
 }
 
 #[derive(Debug, Clone)]

@@ -1,7 +1,7 @@
 use sluice_dialect_circleci::{self as circleci, Outcome, PipelineValues};
 use sluice_dialect_github as github;
 use sluice_model::{Event, JobId, Trigger};
-use sluice_plan::{ActionLock, Value};
+use sluice_plan::{ActionLock, ActionReference, Value};
 use sluice_source::{Diagnostic, Severity};
 
 use crate::files::{FileKind, Files, kind};
@@ -9,6 +9,9 @@ use crate::selection::{NotRun, Selection};
 
 /// Findings that let a stranger run code in a job.
 const WAYS_IN: [&str; 2] = ["github/script-injection", "circleci/untrusted-in-run"];
+
+/// An action that somebody else can change.
+const UNPINNED: &str = "github/unpinned-action";
 
 /// The pipeline files of a repository, at one commit or in one working tree.
 #[derive(Debug, Clone, Copy)]
@@ -40,7 +43,14 @@ impl<'a> Pipelines<'a> {
     pub fn check_file(&self, path: &str, text: &str) -> Vec<Diagnostic> {
         let files = |path: &str| self.file(path);
         let mut diagnostics = match kind(path) {
-            Some(FileKind::GithubWorkflow) => github::read(path, text, &files).diagnostics,
+            Some(FileKind::GithubWorkflow) => {
+                let mut found = github::read(path, text, &files).diagnostics;
+                // What is not in the lock does not run, and what is in it does not move.
+                if matches!(self.lock(), Ok(Some(_))) {
+                    found.retain(|diagnostic| diagnostic.code != UNPINNED);
+                }
+                found
+            }
             Some(FileKind::CircleciConfig) => {
                 circleci::read(path, text, &files, &PipelineValues::default()).diagnostics
             }
@@ -85,6 +95,32 @@ impl<'a> Pipelines<'a> {
     /// `sluice.lock`, where the repository has one.
     pub fn lock(&self) -> Result<Option<ActionLock>, Diagnostic> {
         self.files.get(ActionLock::FILE).map(|text| ActionLock::parse(text)).transpose()
+    }
+
+    /// The actions that steps of any workflow name, those of called workflows too.
+    pub fn actions(&self) -> Vec<ActionReference> {
+        let mut actions = Vec::new();
+        self.each_workflow(&mut |workflow| actions.extend(workflow.actions()));
+        actions
+    }
+
+    /// The workflows of other repositories that are called and are not among the files, as `owner/name/path@ref`.
+    pub fn missing_calls(&self) -> Vec<String> {
+        let mut calls = Vec::new();
+        self.each_workflow(&mut |workflow| calls.extend(workflow.missing_calls()));
+        calls.sort();
+        calls.dedup();
+        calls
+    }
+
+    fn each_workflow(&self, visit: &mut dyn FnMut(&github::Workflow)) {
+        for (path, text) in self.files {
+            if kind(path) == Some(FileKind::GithubWorkflow)
+                && let Some(workflow) = github::read(path, text, &|path| self.file(path)).workflow
+            {
+                visit(&workflow);
+            }
+        }
     }
 
     fn select_github(&self, path: &str, text: &str, trigger: &Trigger, into: &mut Selection) {

@@ -103,6 +103,16 @@ pub enum Action {
     },
 }
 
+impl Action {
+    /// What a `uses` step names.
+    pub fn uses(&self) -> Option<&UsesAction> {
+        match self {
+            Self::Uses(uses) => Some(uses),
+            _ => None,
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunScript {
     pub script: Template,

@@ -23,7 +23,7 @@ mod sweep;
 pub use action_store::{ActionSource, ActionStore, ActionStoreError};
 pub use circleci::{JUnitError, TestReport, parse_junit};
 pub use config::{CancelGrace, ChosenExecutor, ExecutorChoice, ExecutorKind, ImageMap, RunnerConfig};
-pub use github::{FileCommandError, parse_file_commands};
+pub use github::{FileCommandError, is_built_in, parse_file_commands};
 pub use job::SET_UP;
 pub use runner::{Runner, RunnerError, Swept};
 pub use support::unsupported;

@@ -13,7 +13,7 @@ use futures_util::future::BoxFuture;
 use sluice_engine::{self as engine, Command, Create, GateOpener};
 use sluice_model::{CommitSha, Conclusion, InstanceId, RepositoryName, RunId, Trigger, UserName};
 use sluice_plan::{GateKind, Plan, Value};
-use sluice_runner::{ExecutorChoice, ImageMap, Runner, RunnerConfig, RunnerError};
+use sluice_runner::{ActionSource, ExecutorChoice, ImageMap, Runner, RunnerConfig, RunnerError};
 use sluice_store::{Durability, Store, StoreError, StoredEffect};
 use sluice_wire::{JobEvent, QueuedFor, SourceTree, TestCase};
 use tokio::sync::mpsc;
@@ -51,6 +51,8 @@ pub struct LocalOptions {
     pub jobs: usize,
     /// Steps may call the host's container engine.
     pub allow_host_docker: bool,
+    /// Where actions of other repositories come from.
+    pub actions: ActionSource,
 }
 
 /// What a run is to do: one workflow, on one snapshot of a working tree.
@@ -178,6 +180,7 @@ pub async fn run(
     config.executor = options.executor;
     config.images = options.images.clone();
     config.sluice_binary = options.sluice_binary.clone();
+    config.actions = options.actions.clone();
     let runner = Runner::new(config).await?;
     // What was killed is told of and cleaned up first; what lives beside this process is left alone.
     History::of(&options.state, store.clone()).settle_all().await?;

@@ -2,7 +2,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use sluice_registry::{Quotas, RepositoryPattern, TagPattern};
-use sluice_runner::{ExecutorChoice, ImageMap};
+use sluice_runner::{ActionSource, ExecutorChoice, ImageMap};
 use sluice_wire::ServerVersion;
 
 /// How a server is started.
@@ -21,6 +21,8 @@ pub struct Options {
     pub jobs: Option<usize>,
     /// Steps may call the host's container engine.
     pub allow_host_docker: bool,
+    /// Where actions of other repositories come from.
+    pub actions: ActionSource,
     /// The `sluice` program: steps find it on their PATH, and the proxy is started from it.
     pub sluice_binary: PathBuf,
     pub registry: RegistryOptions,
@@ -49,6 +51,7 @@ impl Options {
             jobs: None,
             allow_host_docker: false,
             registry: RegistryOptions::default(),
+            actions: ActionSource::default(),
             sluice_binary: sluice_binary.into(),
             version,
         }

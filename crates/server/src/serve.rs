@@ -153,6 +153,7 @@ impl Parts {
         config.executor = options.executor;
         config.images = options.images.clone();
         config.sluice_binary = Some(options.sluice_binary.clone());
+        config.actions = options.actions.clone();
         let runner = Runner::new(config).await?;
         let swept = runner.sweep().await?;
         tracing::info!(?swept, "took away what an earlier process had left");

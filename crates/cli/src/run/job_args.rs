@@ -6,6 +6,7 @@ use sluice_server::local::LocalOptions;
 
 use super::quoted::quoted;
 use super::secrets;
+use crate::actions::ActionArgs;
 use crate::runner_choice::RunnerChoice;
 
 /// How jobs run: what `run` and `rerun` share, and what is kept beside a snapshot for the next attempt.
@@ -32,6 +33,9 @@ pub struct JobArgs {
     /// Let steps call this machine's container engine
     #[arg(long)]
     allow_host_docker: bool,
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub actions: ActionArgs,
 }
 
 impl JobArgs {
@@ -51,12 +55,14 @@ impl JobArgs {
             secret_file: self.secret_file.or(earlier.secret_file),
             jobs: self.jobs.or(earlier.jobs),
             allow_host_docker: self.allow_host_docker || earlier.allow_host_docker,
+            actions: self.actions.over(earlier.actions),
         }
     }
 
     /// Paths that hold whatever folder a later attempt is called in.
     pub fn absolute(mut self) -> anyhow::Result<Self> {
         self.secret_file = self.secret_file.map(std::path::absolute).transpose()?;
+        self.actions = self.actions.absolute()?;
         Ok(self)
     }
 
@@ -72,6 +78,7 @@ impl JobArgs {
             vars: Default::default(),
             jobs: self.jobs.unwrap_or(processors).max(1),
             allow_host_docker: self.allow_host_docker,
+            actions: self.actions.source()?,
         })
     }
 
@@ -84,6 +91,7 @@ impl JobArgs {
         self.secrets.iter().for_each(|secret| flag("--secret", secret));
         self.secret_file.iter().for_each(|file| flag("--secret-file", &file.to_string_lossy()));
         words.extend(self.allow_host_docker.then(|| "--allow-host-docker".to_owned()));
+        words.extend(self.actions.words());
         words
     }
 }

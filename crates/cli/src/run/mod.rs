@@ -41,7 +41,7 @@ pub fn on_runtime(verb: impl Future<Output = anyhow::Result<Exit>>) -> anyhow::R
 }
 
 async fn begin(args: &Args) -> anyhow::Result<Exit> {
-    let tree = Tree::at(&args.path, &args.trigger)?;
+    let tree = Tree::at(&args.path, &args.trigger)?.with_calls(&args.jobs.actions).await?;
     let selection = tree.select();
     if selection.has_errors() {
         print_diagnostics(&selection.diagnostics, &tree.files);

@@ -1,5 +1,6 @@
 //! A working tree as `check`, `plan` and `run` see it: its pipeline files, and the trigger to read them for.
 
+mod calls;
 mod discover;
 mod git;
 mod state;
@@ -10,8 +11,12 @@ use std::path::{Path, PathBuf};
 use sluice_model::Trigger;
 use sluice_pipelines::{Files, Pipelines, Selection};
 use sluice_plan::{Plan, Value};
+use sluice_runner::ActionStore;
 use sluice_source::Diagnostic;
 
+use crate::actions::ActionArgs;
+
+pub use calls::Calls;
 pub use discover::{Found, discover, relative_path, root_of};
 pub use state::{Snapshot, state_folder};
 pub use trigger::TriggerArgs;
@@ -32,6 +37,21 @@ impl Tree {
         let (trigger, default_branch) = args.trigger(&root)?;
         let found = discover(&root)?;
         Ok(Self { root, files: found.files, trigger, default_branch, unreadable: found.unreadable })
+    }
+
+    /// Fetches the reusable workflows of other repositories that its workflows call.
+    pub async fn with_calls(mut self, actions: &ActionArgs) -> anyhow::Result<Self> {
+        // Most trees call none, and need no folder to keep them in.
+        if Pipelines::new(&self.files).missing_calls().is_empty() {
+            return Ok(self);
+        }
+        // A broken lock is told where the files are read.
+        if let Ok(lock) = Pipelines::new(&self.files).lock() {
+            let store = ActionStore::new(&state_folder(&self.root)?, actions.source()?);
+            let calls = Calls { store: &store, lock: lock.as_ref(), strict: true };
+            calls.fetch(&mut self.files).await?;
+        }
+        Ok(self)
     }
 
     pub fn has_no_pipeline(&self) -> bool {

@@ -1,5 +1,6 @@
 //! The binary as a person calls it.
 
+mod actions;
 mod cases;
 mod delivery;
 mod docs;

@@ -58,8 +58,8 @@ fn everything_that_cannot_be_done_is_listed_before_anything_runs() {
     let repository = workflow(concat!(
         "  fine:\n    runs-on: ubuntu-latest\n    steps: [{ run: touch ran }]\n",
         "  odd:\n    runs-on: windows-latest\n    steps:\n",
-        "      - uses: foo/bar@v1\n",
-        "      - uses: actions/checkout@v4\n        with: { submodules: recursive }\n",
+        "      - { run: dir, shell: cmd }\n",
+        "      - uses: actions/checkout@v4\n        with: { ssh-key: x }\n",
     ));
     let said = run(&repository, &[]);
     says(
@@ -68,8 +68,8 @@ fn everything_that_cannot_be_done_is_listed_before_anything_runs() {
         &[
             "windows-latest",
             ".github/workflows/ci.yml:10:9",
-            "foo/bar@v1",
-            "`submodules: recursive`",
+            "the shell `cmd`",
+            "the input `ssh-key`",
             "nothing was run: 3 things",
             "`--job` runs one of those that can be: fine",
         ],

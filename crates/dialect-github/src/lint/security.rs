@@ -119,7 +119,9 @@ fn check_pin(step: &Step, findings: &mut Findings<'_>) {
         "`{}` is not pinned: whoever can move `{git_ref}` in {owner}/{name} sees the secrets of this job",
         uses.action
     );
-    let help = format!("pin the whole commit, `{owner}/{name}@<40 digits> # {git_ref}`");
+    let help = format!(
+        "pin the whole commit, `{owner}/{name}@<40 digits> # {git_ref}`, or keep it in sluice.lock with `sluice lock`"
+    );
     findings.warn("github/unpinned-action", step.at.clone(), 0, message, help);
 }
 
@@ -135,7 +137,9 @@ fn check_call(job: &WorkflowJob, findings: &mut Findings<'_>) {
             "`{}` is not pinned and is given secrets: whoever can move `{git_ref}` there sees them",
             body.workflow
         );
-        let help = format!("pin the whole commit, `{repository}@<40 digits> # {git_ref}`");
+        let help = format!(
+            "pin the whole commit, `{repository}@<40 digits> # {git_ref}`, or keep it in sluice.lock with `sluice lock`"
+        );
         findings.warn_at("github/unpinned-action", body.span, message, help);
     }
 }

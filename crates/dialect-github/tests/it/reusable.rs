@@ -184,3 +184,29 @@ fn what_is_called_is_limited() {
     let read = read_files(&[("main.yml", &main), ("flows/a.yml", &many)]);
     assert_snapshot!(written(&read));
 }
+
+#[test]
+fn a_file_of_the_own_repository_may_have_an_at_sign_in_its_name() {
+    let call = |uses: &str| format!("on: {{ push: , workflow_call: }}\njobs:\n  a: {{ uses: {uses} }}\n");
+    let leaf = "on: { workflow_call: }\njobs:\n  x: { runs-on: x, steps: [{ uses: acme/greet@v1 }] }\n";
+    let own = ".github/workflows/ci@2.yml";
+    let ask = |path: &str, text: &str| {
+        let asked = std::cell::RefCell::new(Vec::new());
+        let read = read(path, text, &|path| {
+            asked.borrow_mut().push(path.to_owned());
+            (path == ".github/workflows/leaf.yml").then(|| leaf.to_owned())
+        });
+        let actions: Vec<_> =
+            read.workflow.iter().flat_map(|read| read.actions()).map(|action| action.to_string()).collect();
+        let missing = read.workflow.map(|read| read.missing_calls()).unwrap_or_default();
+        (asked.into_inner(), actions, missing)
+    };
+    let (asked, actions, missing) = ask(own, &call("./.github/workflows/leaf.yml"));
+    assert_eq!(asked, [".github/workflows/leaf.yml"]);
+    assert_eq!((actions, missing), (vec!["acme/greet@v1".to_owned()], vec![]));
+    // What a workflow of another repository calls stands in that one, at the same ref.
+    let other = "acme/flows/.github/workflows/a.yml@pkg@1.0";
+    let (asked, _, missing) = ask(other, &call("./.github/workflows/leaf.yml"));
+    assert_eq!(asked, ["acme/flows/.github/workflows/leaf.yml@pkg@1.0"]);
+    assert_eq!(missing, asked);
+}
