@@ -4,7 +4,7 @@ use sluice_plan::{
 };
 use sluice_source::{Diagnostic, Location};
 
-use crate::github::{BUILT_IN, is_built_in, name_of};
+use crate::github::{is_built_in, unknown_input};
 use crate::place::parse_options;
 
 /// Every step, executor and option of `plan` that this runner cannot do, by name, with its place.
@@ -113,12 +113,8 @@ fn of_action(lock: Option<&ActionLock>, step: &Step, uses: &UsesAction) -> Optio
     if !is_built_in(&uses.action) {
         return of_remote(lock, step, &uses.action);
     }
-    let name = name_of(&uses.action)?;
-    let (_, inputs) = BUILT_IN.iter().find(|(known, _)| known.eq_ignore_ascii_case(&name))?;
-    let unknown =
-        uses.with.iter().find(|given| !inputs.iter().any(|input| input.eq_ignore_ascii_case(&given.name)))?;
-    let message = format!("the input `{}` of `{}` is not supported yet", unknown.name, uses.action);
-    Some(refusal(&step.at, message).with_help(format!("supported are: {}", inputs.join(", "))))
+    let (message, supported) = unknown_input(uses)?;
+    Some(refusal(&step.at, message).with_help(supported))
 }
 
 fn of_remote(lock: Option<&ActionLock>, step: &Step, action: &ActionReference) -> Option<Diagnostic> {

@@ -159,11 +159,19 @@ async fn actions_call_each_other_up_to_a_depth() {
 #[tokio::test]
 async fn an_action_that_is_not_there_or_wrong_is_named() {
     let world = World::host().await;
-    let files = [("bad/action.yml", "runs: { using: composite, steps: [{ run: x }] }")];
-    let done =
-        world.run(job_in(&world, &files, vec![uses("./nowhere", &[]).goes_on(), uses("./bad", &[])])).await;
+    let odd = "runs: { using: composite, steps: [{ uses: actions/checkout@v4, with: { ssh-key: x } }] }";
+    let files =
+        [("bad/action.yml", "runs: { using: composite, steps: [{ run: x }] }"), ("odd/action.yml", odd)];
+    let done = world
+        .run(job_in(
+            &world,
+            &files,
+            vec![uses("./nowhere", &[]).goes_on(), uses("./odd", &[]).goes_on(), uses("./bad", &[])],
+        ))
+        .await;
     let text = done.all();
     assert!(text.contains("Can't find 'action.yml', 'action.yaml' or 'Dockerfile' under"), "{text}");
+    assert!(text.contains("the input `ssh-key` of `actions/checkout@v4` is not supported yet"), "{text}");
     assert!(text.contains("bad/action.yml:1:35: error[github/missing-property]"), "{text}");
     assert_eq!(done.report.conclusion, Failure);
 }

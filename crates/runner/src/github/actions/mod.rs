@@ -13,8 +13,9 @@ use sluice_dialect_github::ActionRuns;
 use sluice_model::Conclusion;
 use sluice_plan::{Action, ActionReference, Step, UsesAction};
 
+use built_in::name_of;
 pub(super) use built_in::save_cache;
-pub use built_in::{BUILT_IN, is_built_in, name_of};
+pub use built_in::{is_built_in, unknown_input};
 pub(super) use composite::enter;
 pub(super) use docker::DockerStage;
 pub(super) use inputs::of_action as inputs_of;
@@ -52,6 +53,10 @@ pub(super) async fn act(
     uses: &UsesAction,
 ) -> Result<Finished, String> {
     if is_built_in(&uses.action) {
+        // A job's own steps were asked before the run; those of an action are only known now.
+        if let Some((message, supported)) = unknown_input(uses) {
+            return Err(format!("{message}; {supported}"));
+        }
         let name = name_of(&uses.action).unwrap_or_default();
         let done = built_in::act(steps, prepared, &name, &inputs::given(prepared, uses)?).await?;
         let posts = done.post.map(|work| Post::success_only(prepared, work)).into_iter().collect();

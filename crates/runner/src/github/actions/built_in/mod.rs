@@ -4,7 +4,7 @@ mod artifact;
 mod cache;
 mod checkout;
 
-use sluice_plan::ActionReference;
+use sluice_plan::{ActionReference, UsesAction};
 
 use super::super::posts::PostWork;
 use super::super::steps::{Prepared, Steps};
@@ -12,7 +12,7 @@ use super::Done;
 pub(in super::super) use cache::save_cache;
 
 /// The actions that this runner does itself, with the inputs that each takes.
-pub const BUILT_IN: [(&str, &[&str]); 6] = [
+const BUILT_IN: [(&str, &[&str]); 6] = [
     (
         "actions/checkout",
         &[
@@ -77,6 +77,16 @@ pub fn name_of(action: &ActionReference) -> Option<String> {
 
 pub fn is_built_in(action: &ActionReference) -> bool {
     name_of(action).is_some_and(|name| BUILT_IN.iter().any(|(known, _)| known.eq_ignore_ascii_case(&name)))
+}
+
+/// An input that the step gives and the built-in action does not take, in words, and those that it takes.
+pub fn unknown_input(uses: &UsesAction) -> Option<(String, String)> {
+    let name = name_of(&uses.action)?;
+    let (_, inputs) = BUILT_IN.iter().find(|(known, _)| known.eq_ignore_ascii_case(&name))?;
+    let is_known = |given: &str| inputs.iter().any(|input| input.eq_ignore_ascii_case(given));
+    let unknown = uses.with.iter().find(|given| !is_known(&given.name))?;
+    let message = format!("the input `{}` of `{}` is not supported yet", unknown.name, uses.action);
+    Some((message, format!("supported are: {}", inputs.join(", "))))
 }
 
 /// Does a built-in action. An error is what the log says of its failure.
