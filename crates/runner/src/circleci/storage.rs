@@ -61,6 +61,11 @@ impl Steps<'_> {
             1 => format!("{job}/{destination}"),
             _ => format!("{job}/{}/{destination}", node.index),
         };
+        if self.job.log.masker().reveals(&name) {
+            return Err(
+                "the artifacts' name holds a secret, and everybody who sees the run would read it".to_owned()
+            );
+        }
         let stored =
             self.job.depot.store_artifact(&self.place.session, &name, &root, &[".".to_owned()]).await;
         match stored {
@@ -82,7 +87,7 @@ impl Steps<'_> {
         key: &Template,
         paths: &[Template],
     ) -> Result<(), String> {
-        let key = self.cache_key(key).await?;
+        let key = self.job.log.masker().digest_text(&self.cache_key(key).await?);
         let mut resolved = Vec::new();
         for path in paths {
             resolved.push(resolve(self.place, &self.contexts.text(path)?));
@@ -102,7 +107,7 @@ impl Steps<'_> {
     /// the very same (CircleCI configuration reference, "restore_cache").
     pub(super) async fn restore_cache(&self, index: u32, keys: &[Template]) -> Result<(), String> {
         for key in keys {
-            let key = self.cache_key(key).await?;
+            let key = self.job.log.masker().digest_text(&self.cache_key(key).await?);
             let found = self.job.depot.newest_cache(&key).map_err(|error| error.to_string())?;
             let Some(found) = found else {
                 self.job.log.say(index, format!("No cache is found for key: {key}")).await;

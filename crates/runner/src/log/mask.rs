@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use aho_corasick::{AhoCorasick, MatchKind};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use sha2::{Digest, Sha256};
 
 /// What stands in place of a secret.
 const MASK: &[u8] = b"***";
@@ -63,6 +64,24 @@ impl Masker {
 
     pub fn mask_text(&self, text: &str) -> String {
         String::from_utf8_lossy(&self.mask(text.as_bytes())).into_owned()
+    }
+
+    /// A text to be kept and compared, each secret in it replaced by its digest: the same for the same secret.
+    pub fn digest_text(&self, text: &str) -> String {
+        let Some(matcher) = self.matcher.as_ref().filter(|matcher| matcher.is_match(text)) else {
+            return text.to_owned();
+        };
+        let bytes = text.as_bytes();
+        let (mut digested, mut end_of_last) = (Vec::with_capacity(text.len()), 0);
+        for (start, end) in merged(matcher, bytes) {
+            digested.extend_from_slice(&bytes[end_of_last..start]);
+            let digest = Sha256::digest(&bytes[start..end]);
+            let short: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+            digested.extend_from_slice(format!("secret-{short}").as_bytes());
+            end_of_last = end;
+        }
+        digested.extend_from_slice(&bytes[end_of_last..]);
+        String::from_utf8_lossy(&digested).into_owned()
     }
 
     /// Whether `text` holds a secret.
@@ -238,6 +257,15 @@ mod tests {
         ] {
             assert_eq!(masked(&[secret], &format!("<{form}>")), "<***>", "{form}");
         }
+    }
+
+    #[test]
+    fn a_kept_text_has_digests_for_secrets() {
+        let masker = Masker::default().with(["abc-secret"]);
+        let kept = masker.digest_text("v1-abc-secret-x");
+        assert!(kept.starts_with("v1-secret-") && kept.ends_with("-x") && !kept.contains("abc"), "{kept}");
+        assert!(kept.starts_with(&masker.digest_text("v1-abc-secret-")));
+        assert_eq!(masker.digest_text("plain"), "plain");
     }
 
     #[test]

@@ -1,4 +1,5 @@
 use globset::{GlobBuilder, GlobMatcher};
+use sluice_wire::Level;
 
 use super::super::super::steps::{Prepared, Steps};
 use super::{Inputs, Outputs};
@@ -12,7 +13,20 @@ pub(super) async fn upload(
 ) -> Result<Outputs, String> {
     let name = inputs.get("name").unwrap_or("artifact");
     inputs.required("path")?;
+    if steps.job.log.masker().reveals(name) {
+        return Err(
+            "the artifact's name holds a secret, and everybody who sees the run would read it".to_owned()
+        );
+    }
     let depot = &steps.job.depot;
+    if depot.artifact(name).is_dir() {
+        if !inputs.is_true("overwrite") {
+            return Err(format!(
+                "an artifact with the name {name} is there already in this run (409 Conflict): `overwrite: true` replaces it"
+            ));
+        }
+        depot.remove_artifact(name).map_err(|error| error.to_string())?;
+    }
     let search = Search::of(
         &inputs.lines("path"),
         |path| steps.place.layout.workspace.resolve(path),
@@ -33,7 +47,10 @@ pub(super) async fn upload(
         match inputs.get("if-no-files-found").unwrap_or("warn") {
             "error" => return Err(problem),
             "ignore" => (),
-            _ => steps.job.log.say(prepared.index, format!("##[warning]{problem}")).await,
+            _ => {
+                steps.job.log.say(prepared.index, format!("##[warning]{problem}")).await;
+                steps.job.log.annotation(prepared.index, Level::Warning, &problem, None, None).await;
+            }
         }
         return Ok(Vec::new());
     }

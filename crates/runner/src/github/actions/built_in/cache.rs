@@ -9,14 +9,17 @@ pub(super) async fn restore(
 ) -> Result<(Outputs, bool), String> {
     let key = inputs.required("key")?;
     let depot = &steps.job.depot;
-    let mut found = depot.has_cache(key).then(|| key.to_owned());
+    // A key is kept beside its cache, so that no secret may be in it.
+    let masker = steps.job.log.masker();
+    let kept = masker.digest_text(key);
+    let mut found = depot.has_cache(&kept).then(|| kept.clone());
     if found.is_none() {
         let fallbacks = inputs.get("restore-keys").unwrap_or_default().lines().map(str::trim);
-        let mut keys = vec![key.to_owned()];
-        keys.extend(fallbacks.filter(|key| !key.is_empty()).map(str::to_owned));
+        let mut keys = vec![kept.clone()];
+        keys.extend(fallbacks.filter(|key| !key.is_empty()).map(|key| masker.digest_text(key)));
         found = depot.find_cache(&keys).map_err(|error| error.to_string())?;
     }
-    let hit = found.as_deref() == Some(key);
+    let hit = found.as_deref() == Some(&kept);
     let line = match &found {
         Some(found) => {
             if !inputs.is_true("lookup-only") {
@@ -35,7 +38,7 @@ pub(super) async fn restore(
     let outputs = vec![
         ("cache-hit".to_owned(), if found.is_some() { hit.to_string() } else { String::new() }),
         ("cache-primary-key".to_owned(), key.to_owned()),
-        ("cache-matched-key".to_owned(), found.unwrap_or_default()),
+        ("cache-matched-key".to_owned(), if hit { key.to_owned() } else { found.unwrap_or_default() }),
     ];
     Ok((outputs, hit))
 }
@@ -46,7 +49,8 @@ pub(in super::super::super) async fn save_cache(
     key: &str,
     paths: &[String],
 ) -> Result<(), String> {
-    let saved = steps.job.depot.save_cache(steps.place, key, paths).await;
+    let kept = steps.job.log.masker().digest_text(key);
+    let saved = steps.job.depot.save_cache(steps.place, &kept, paths).await;
     let line = match saved.map_err(|error| error.to_string())? {
         Some(stored) => {
             format!("Cache saved with key: {key} ({} files, {} bytes)", stored.files, stored.size_bytes)
