@@ -227,7 +227,7 @@ mod tests {
             ("acme/greet 0123", "`acme/greet` is no repository at a ref"),
             (
                 &format!("a/b@c {COMMIT}\nA/b@c {COMMIT} # twice"),
-                "sluice.lock:2:1: error[lock/entry]: `a/b@c` has an entry",
+                "sluice.lock:2:1: error[lock/entry]: `A/b@c` has an entry",
             ),
         ] {
             let error = ActionLock::parse(text).unwrap_err().to_string();
