@@ -10,6 +10,8 @@ pub enum Exit {
     Usage,
     /// Something waits for a person, and the caller said not to wait.
     Waiting,
+    /// What another program that ran in this one's place ended with.
+    Of(u8),
     /// A signal of this number cancelled it: 128 and the number.
     Signalled(u8),
 }
@@ -21,6 +23,7 @@ impl From<Exit> for ExitCode {
             Exit::Failed => 1,
             Exit::Usage => 2,
             Exit::Waiting => 3,
+            Exit::Of(code) => code,
             Exit::Signalled(signal) => 128_u8.saturating_add(signal),
         })
     }

@@ -4,6 +4,7 @@ mod actions;
 mod approve;
 mod cancel;
 mod check;
+mod clean;
 mod compile;
 mod completions;
 mod demo;
@@ -30,6 +31,7 @@ mod runner_choice;
 mod runs;
 mod scrub;
 mod serve;
+mod shell;
 mod show;
 mod status;
 mod teardown;
@@ -60,6 +62,8 @@ enum Verb {
     Cancel(cancel::Args),
     /// Find what is wrong or dangerous in the pipeline files
     Check(check::Args),
+    /// Remove the places of failed jobs that `sluice run --keep` kept
+    Clean(clean::Args),
     /// Print a CircleCI config with everything expanded
     Compile(compile::Args),
     /// Print the completions of a shell
@@ -101,6 +105,8 @@ enum Verb {
     Scrub(scrub::Args),
     /// Serve pages, API, git, registry and deliveries on one port
     Serve(serve::Args),
+    /// Open a shell where a job failed, kept by `sluice run --keep` or standing by `--break-on-failure`
+    Shell(shell::Args),
     /// Show what is live, what is on its way, and on whom it waits
     Status(status::Args),
     /// Stop and remove everything that a server has deployed, and its proxy; the data stays
@@ -119,6 +125,7 @@ fn main() -> std::process::ExitCode {
         Verb::Approve(args) => approve::run(&args),
         Verb::Cancel(args) => cancel::run(&args),
         Verb::Check(args) => check::run(&args),
+        Verb::Clean(args) => clean::run(&args),
         Verb::Compile(args) => compile::run(&args),
         Verb::Completions(args) => completions::run(&args),
         Verb::Demo(args) => demo::run(&args),
@@ -139,6 +146,7 @@ fn main() -> std::process::ExitCode {
         Verb::Runs(args) => runs::run(&args),
         Verb::Scrub(args) => scrub::run(&args),
         Verb::Serve(args) => serve::run(&args),
+        Verb::Shell(args) => shell::run(&args),
         Verb::Status(args) => status::run(&args),
         Verb::Teardown(args) => teardown::run(&args),
         Verb::Users(args) => users::run(&args),

@@ -15,7 +15,7 @@ pub type AttachedInput = Pin<Box<dyn AsyncWrite + Send>>;
 /// [`ContainerSpec::stdin`](crate::ContainerSpec) sees the end of its input.
 pub struct Attached {
     pub input: AttachedInput,
-    pub output: Pin<Box<dyn Stream<Item = Result<AttachedOutput, EngineError>> + Send>>,
+    pub output: Output,
 }
 
 /// A piece of what a container wrote, cut anywhere.
@@ -37,12 +37,21 @@ impl Engine {
         let attached = self.docker.attach_container(container, Some(options)).await;
         let attached =
             attached.map_err(|error| EngineError::of("attach to the container", container, error))?;
-        let name = container.to_owned();
-        let output = attached.output.map(move |piece| match piece {
-            Ok(LogOutput::StdErr { message }) => Ok(AttachedOutput::Stderr(message)),
-            Ok(other) => Ok(AttachedOutput::Stdout(other.into_bytes())),
-            Err(error) => Err(EngineError::of("read from the container", &name, error)),
-        });
-        Ok(Attached { input: attached.input, output: Box::pin(output) })
+        Ok(Attached { input: attached.input, output: pieces(container, attached.output) })
     }
+}
+
+type Output = Pin<Box<dyn Stream<Item = Result<AttachedOutput, EngineError>> + Send>>;
+
+/// The engine's pieces as ours.
+pub(crate) fn pieces(
+    container: &str,
+    output: impl Stream<Item = Result<LogOutput, bollard::errors::Error>> + Send + 'static,
+) -> Output {
+    let name = container.to_owned();
+    Box::pin(output.map(move |piece| match piece {
+        Ok(LogOutput::StdErr { message }) => Ok(AttachedOutput::Stderr(message)),
+        Ok(other) => Ok(AttachedOutput::Stdout(other.into_bytes())),
+        Err(error) => Err(EngineError::of("read from the container", &name, error)),
+    }))
 }

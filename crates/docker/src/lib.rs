@@ -4,6 +4,7 @@ mod attach;
 mod container;
 mod engine;
 mod error;
+mod exec;
 mod image;
 mod label;
 mod network;
@@ -15,5 +16,6 @@ pub use container::{
 };
 pub use engine::{Engine, EngineKind, EngineVersion};
 pub use error::{EngineError, NoEngine};
+pub use exec::{ExecSpec, Executed};
 pub use image::{ImageInspected, Progress, RegistryCredentials};
 pub use label::{LABEL_JOB, LABEL_OWNER, Labels};

@@ -45,6 +45,10 @@ fn main() {
     if let Some((_, rest)) = words.split_first().filter(|(program, _)| circleci::is_called(program)) {
         std::process::exit(circleci::main(rest));
     }
+    // Called a second time in a container that stayed: what was lent is given back, so that it can be removed.
+    if std::env::args_os().nth(1).is_some_and(|word| word == "give-back") {
+        return give_back(2);
+    }
     // SAFETY: descriptors 0 and 1 are open from the start and used through these two files only.
     let (input, output) = unsafe { (File::from_raw_fd(0), File::from_raw_fd(1)) };
     let answers = Answers(Arc::new(Mutex::new(output)));
@@ -52,15 +56,24 @@ fn main() {
     linux::set_umask();
     serve(&mut BufReader::with_capacity(256 * 1024, input), &answers);
     linux::kill_descendants();
-    give_back();
+    give_back(1);
     answers.send(&Answer::Finished);
     std::process::exit(0);
 }
 
-/// The arguments are `UID GID PATH…`: folders of the runner that steps wrote to, perhaps as another user. They are
+/// Nothing of the steps lives on, but the container does, for a person to look into.
+fn stay(answers: &Answers) -> ! {
+    linux::kill_descendants();
+    answers.send(&Answer::Finished);
+    loop {
+        std::thread::park();
+    }
+}
+
+/// The arguments, from the first that counts, are `UID GID PATH…`: folders of the runner that steps wrote to, perhaps as another user. They are
 /// given back at the end, however it comes, so that the runner can remove them.
-fn give_back() {
-    let arguments: Vec<_> = std::env::args_os().skip(1).collect();
+fn give_back(first: usize) {
+    let arguments: Vec<_> = std::env::args_os().skip(first).collect();
     let [uid, gid, paths @ ..] = arguments.as_slice() else { return };
     let number = |text: &std::ffi::OsString| text.to_str().and_then(|text| text.parse().ok());
     if let (Some(uid), Some(gid)) = (number(uid), number(gid)) {
@@ -120,6 +133,7 @@ fn serve(input: &mut BufReader<File>, answers: &Answers) {
             }
             Request::Relay { ticket, port, socket } => done(answers, ticket, relay::listen(port, &socket)),
             Request::Finish => return,
+            Request::Stay => stay(answers),
         }
     }
 }

@@ -87,6 +87,8 @@ pub enum Request {
     },
     /// Kills all, gives back what was lent (see the agent's arguments), and ends.
     Finish,
+    /// Kills all that steps left, answers `Finished`, and stays: the container lives on until somebody removes it.
+    Stay,
 }
 
 /// From the agent to the runner.
@@ -319,6 +321,7 @@ impl Request {
                 Writer::frame(12).u32(*ticket).u32(u32::from(*port)).bytes(socket).done()
             }
             Self::Finish => Writer::frame(13).done(),
+            Self::Stay => Writer::frame(14).done(),
         }
     }
 
@@ -356,6 +359,7 @@ impl Request {
                 socket: from.bytes()?,
             },
             13 => Self::Finish,
+            14 => Self::Stay,
             _ => return Err(broken("no such request")),
         })
     }

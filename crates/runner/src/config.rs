@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::action_store::ActionSource;
+use crate::kept::OnFailure;
 
 /// What a runner is made of.
 #[derive(Debug, Clone)]
@@ -19,6 +20,8 @@ pub struct RunnerConfig {
     pub actions: ActionSource,
     /// How long a step may take between the signals of a cancel: interrupt, then terminate, then kill.
     pub cancel_grace: CancelGrace,
+    /// What becomes of the place of a job that fails.
+    pub on_failure: OnFailure,
 }
 
 impl RunnerConfig {
@@ -30,6 +33,7 @@ impl RunnerConfig {
             sluice_binary: None,
             actions: ActionSource::default(),
             cancel_grace: CancelGrace::default(),
+            on_failure: OnFailure::default(),
         }
     }
 }

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use sluice_model::Conclusion;
@@ -8,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::CancelGrace;
 use crate::depot::Depot;
+use crate::kept::Kept;
 use crate::log::JobLog;
 use crate::place::{Making, Place};
 use crate::runtime::{Facts, Runtime};
@@ -32,6 +34,8 @@ pub struct JobRun<'a> {
     pub runtime: Option<Runtime>,
     /// What its place was made from: the engine, the images, where actions come from.
     pub making: &'a Making<'a>,
+    /// Where the first step that failed was, where anybody wants to know.
+    pub failed: Mutex<Option<Kept>>,
 }
 
 /// How the steps of a job ended.
@@ -70,7 +74,8 @@ pub async fn run(
         _ => None,
     };
     let grace = making.config.cancel_grace;
-    let job = JobRun { order, work, log, depot, cancel, grace, runtime, making };
+    let stood = Mutex::default();
+    let job = JobRun { order, work, log, depot, cancel, grace, runtime, making, failed: stood };
     let is_over = Deadline::watch(&job);
     let ended = match order.dialect {
         Dialect::Github => run_github(making, &job).await,
@@ -131,6 +136,8 @@ async fn run_github(making: &Making<'_>, job: &JobRun<'_>) -> Result<StepsEnded,
     let ended = github::run(job, &place, &mut contexts).await;
     place.close().await;
     ended
+    job.close(place).await;
+    Ok(ended)
 }
 
 async fn run_circleci(making: &Making<'_>, job: &JobRun<'_>) -> Result<StepsEnded, String> {
@@ -143,7 +150,7 @@ async fn run_circleci(making: &Making<'_>, job: &JobRun<'_>) -> Result<StepsEnde
         job.log.say(SET_UP, note).await;
     }
     let ended = circleci::run(job, &place).await;
-    place.close().await;
+    job.close(place).await;
     Ok(ended)
 }
 

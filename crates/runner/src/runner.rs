@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::{ChosenExecutor, ExecutorChoice, ExecutorKind, RunnerConfig};
 use crate::depot::Depot;
 use crate::job;
+use crate::kept::Kept;
 use crate::log::JobLog;
 use crate::place::Making;
 use crate::sweep::{self, Home};
@@ -86,6 +87,7 @@ impl Runner {
         cancel: CancellationToken,
     ) -> JobReport {
         let shared = &self.shared;
+        self.forget_kept(&order).await;
         let log = JobLog::new(events, job::secrets(&order));
         let number = shared.next_job.fetch_add(1, Ordering::Relaxed);
         let making = Making {
@@ -129,6 +131,17 @@ impl Runner {
                 Err(RunnerError::Folder { path: folder.display().to_string(), error })
             }
             _ => Ok(()),
+        }
+    }
+
+    /// A job that begins takes the place of what was kept of it before.
+    async fn forget_kept(&self, order: &JobOrder) {
+        for kept in Kept::all(&self.shared.config.data_dir) {
+            if kept.is_of_same_job(order)
+                && let Err(error) = kept.remove(self.shared.engine.as_ref()).await
+            {
+                tracing::warn!(%error, folder = %kept.folder.display(), "a kept place was not removed");
+            }
         }
     }
 

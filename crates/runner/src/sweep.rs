@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use sluice_docker::{ContainerFound, Engine, Labels};
 
+use crate::kept::{Kept, KeptContainer};
 use crate::linux;
 use crate::runner::Swept;
 
@@ -39,8 +40,23 @@ impl Home {
 impl Drop for Home {
     fn drop(&mut self) {
         // Jobs have removed their own by now; what they could not, the next sweep tries again.
-        let _ = std::fs::remove_dir_all(&self.folder);
+        empty(&self.folder, &Kept::in_home(&self.folder));
     }
+}
+
+/// Removes a home but for the places in it that are kept. Whether it is gone.
+fn empty(home: &Path, kept: &[Kept]) -> bool {
+    let kept: Vec<&Path> =
+        kept.iter().filter(|kept| kept.is_closed).map(|kept| kept.folder.as_path()).collect();
+    if kept.is_empty() {
+        return std::fs::remove_dir_all(home).is_ok();
+    }
+    // The lock stays, so that the home is known for one of the dead.
+    let entries = std::fs::read_dir(home).into_iter().flatten().flatten().map(|entry| entry.path());
+    for path in entries.filter(|path| path.is_dir() && !kept.contains(&path.as_path())) {
+        let _ = std::fs::remove_dir_all(path);
+    }
+    false
 }
 
 /// Held while a home is made and while it is decided which homes are dead.
@@ -80,6 +96,7 @@ pub async fn sweep(root: &Path, own: &Home, engine: Option<&Engine>) -> io::Resu
         None => None,
     };
     let mut living = vec![own.process.clone()];
+    let mut stays = Vec::new();
     let gate = gate(root)?;
     for entry in std::fs::read_dir(root.join("live"))?.flatten() {
         let Ok(process) = entry.file_name().into_string() else { continue };
@@ -91,11 +108,14 @@ pub async fn sweep(root: &Path, own: &Home, engine: Option<&Engine>) -> io::Resu
             continue;
         }
         swept.processes += linux::kill_left_behind(&format!("{}/{process}", own.owner));
-        swept.folders += usize::from(std::fs::remove_dir_all(entry.path()).is_ok());
+        let mut stay = Kept::in_home(&entry.path());
+        stay.retain(|kept| kept.is_closed && !kept.is_too_old());
+        swept.folders += usize::from(empty(&entry.path(), &stay));
+        stays.extend(stay);
     }
     drop(gate);
     if let Some((engine, seen)) = seen {
-        seen.sweep(engine, &own.owner, &living, &mut swept).await;
+        seen.sweep(engine, &own.owner, &living, &stays, &mut swept).await;
     }
     Ok(swept)
 }
@@ -122,16 +142,19 @@ impl Seen {
         Self { containers, networks: engine.list_networks(&labels).await.unwrap_or_default() }
     }
 
-    async fn sweep(self, engine: &Engine, owner: &str, living: &[String], swept: &mut Swept) {
+    async fn sweep(self, engine: &Engine, owner: &str, living: &[String], stays: &[Kept], swept: &mut Swept) {
+        let kept: Vec<&KeptContainer> = stays.iter().filter_map(|kept| kept.container.as_ref()).collect();
+        let is_kept = |id: &String| kept.iter().any(|kept| kept.id == *id || kept.services.contains(id));
         // Those of the deployer carry the data folder's label too, and no process: they are to live on.
         let left = self.containers.iter().filter(|container| {
             let process = container.labels.get(LABEL_PROCESS);
             process.is_some_and(|process| !living.iter().any(|alive| alive == process))
+                && !is_kept(&container.id)
         });
         for container in left {
             swept.containers += usize::from(engine.remove_container(&container.id).await.is_ok());
         }
-        let mut in_use = Vec::new();
+        let mut in_use: Vec<String> = kept.iter().filter_map(|kept| kept.network.clone()).collect();
         for process in living {
             let labels = Labels::of_owner(owner).with(LABEL_PROCESS, process);
             in_use.extend(engine.list_networks(&labels).await.unwrap_or_default());

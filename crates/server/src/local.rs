@@ -13,7 +13,7 @@ use futures_util::future::BoxFuture;
 use sluice_engine::{self as engine, Command, Create, GateOpener};
 use sluice_model::{CommitSha, Conclusion, InstanceId, RepositoryName, RunId, Trigger, UserName};
 use sluice_plan::{GateKind, Plan, Value};
-use sluice_runner::{ActionSource, ExecutorChoice, ImageMap, Runner, RunnerConfig, RunnerError};
+use sluice_runner::{ActionSource, ExecutorChoice, ImageMap, JobStop, OnFailure, Runner, RunnerConfig, RunnerError};
 use sluice_store::{Durability, Store, StoreError, StoredEffect};
 use sluice_wire::{JobEvent, QueuedFor, SourceTree, TestCase};
 use tokio::sync::mpsc;
@@ -53,6 +53,10 @@ pub struct LocalOptions {
     pub allow_host_docker: bool,
     /// Where actions of other repositories come from.
     pub actions: ActionSource,
+    /// The places of jobs that fail stay, to be looked into.
+    pub keep: bool,
+    /// Jobs stop at a step that fails, until they are told to go on.
+    pub break_on_failure: bool,
 }
 
 /// What a run is to do: one workflow, on one snapshot of a working tree.
@@ -106,6 +110,12 @@ pub enum LocalEvent {
         attempt: u32,
         event: JobEvent,
     },
+    /// The job stands at a step that failed, until it is told to go on.
+    Stopped {
+        index: usize,
+        instance: InstanceId,
+        step: String,
+    },
 }
 
 /// A gate that asks for a word.
@@ -127,6 +137,16 @@ pub enum GateAnswer {
 
 /// Asked once a gate; several at once where several wait.
 pub type Approvals = Arc<dyn Fn(GateQuestion) -> BoxFuture<'static, GateAnswer> + Send + Sync>;
+
+/// Asked once a job that stands at a failed step; when it is answered, the job goes on.
+pub type Stops = Arc<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>;
+
+/// What is asked of a person.
+#[derive(Clone)]
+pub struct Asks {
+    pub approvals: Approvals,
+    pub stops: Stops,
+}
 
 /// How a run ended, in the order of the list.
 #[derive(Debug, Clone)]
@@ -170,7 +190,7 @@ pub async fn run(
     options: LocalOptions,
     list: Vec<LocalRun>,
     events: mpsc::Sender<LocalEvent>,
-    approvals: Approvals,
+    asks: Asks,
     cancel: CancellationToken,
 ) -> Result<Vec<LocalOutcome>, LocalError> {
     let folder = |error| LocalError::Folder { path: options.state.display().to_string(), error };
@@ -181,12 +201,26 @@ pub async fn run(
     config.images = options.images.clone();
     config.sluice_binary = options.sluice_binary.clone();
     config.actions = options.actions.clone();
+    let (stops, stopping) = mpsc::channel(16);
+    let stops = options.break_on_failure.then_some(stops);
+    config.on_failure = OnFailure { keep: options.keep, stops };
     let runner = Runner::new(config).await?;
     // What was killed is told of and cleaned up first; what lives beside this process is left alone.
     History::of(&options.state, store.clone()).settle_all().await?;
     runner.sweep().await?;
     let process = Process::begin(&options.state).map_err(folder)?;
-    Session::start(&options, store, runner, process, list, events, approvals).await?.finish(cancel).await
+    let means = Means { store, runner, process, stopping };
+    let session = Session::start(&options, means, list, events, asks).await?;
+    session.finish(cancel).await
+}
+
+/// What a session works with.
+struct Means {
+    store: Store,
+    runner: Runner,
+    process: Process,
+    /// Jobs that stop at a failed step.
+    stopping: mpsc::Receiver<JobStop>,
 }
 
 /// Runs under way.
@@ -209,13 +243,12 @@ struct Session {
 impl Session {
     async fn start(
         options: &LocalOptions,
-        store: Store,
-        runner: Runner,
-        process: Process,
+        means: Means,
         list: Vec<LocalRun>,
         events: mpsc::Sender<LocalEvent>,
-        approvals: Approvals,
+        asks: Asks,
     ) -> Result<Self, LocalError> {
+        let Means { store, runner, process, stopping } = means;
         let (sender, receiver) = mpsc::unbounded_channel();
         let changes = Changes::new();
         let runs = Arc::new(Runs::new(store.clone(), sender.clone(), changes.clone()));
@@ -240,16 +273,22 @@ impl Session {
             runs: runs.clone(),
             groups: groups.clone(),
             agent: agent.clone(),
-            approvals,
+            approvals: asks.approvals,
             index: ids.iter().copied().enumerate().map(|(index, run)| (run, index)).collect(),
             left: left.clone(),
             changes: changes.clone(),
         };
         let stopped = Stopped::default();
-        let answering =
-            Answering { runs: runs.clone(), logs: logs.clone(), changes: changes.clone(), stopped };
+        let answering = Answering {
+            runs: runs.clone(),
+            logs: logs.clone(),
+            changes: changes.clone(),
+            stopped: stopped.clone(),
+        };
         let control = Control::serve(listener, answering);
         let pipeline = store.next("pipeline").await?;
+        let index = ids.iter().copied().enumerate().map(|(index, run)| (run, index)).collect();
+        tokio::spawn(stand(stopping, stopped, index, events.clone(), asks.stops));
         for (index, (local, run)) in list.into_iter().zip(&ids).enumerate() {
             let (attempt, kept) = begin(&runs, *run, local, &options.vars, pipeline).await?;
             // Whoever listened may have gone.
@@ -378,6 +417,26 @@ impl Session {
             state,
         };
         self.ids.iter().zip(states).map(outcome).collect()
+    }
+}
+
+/// Tells of jobs that stand at a failed step, and lets each go on when the person here or another process says so.
+async fn stand(
+    mut stopping: mpsc::Receiver<JobStop>,
+    stopped: Stopped,
+    index: BTreeMap<RunId, usize>,
+    events: mpsc::Sender<LocalEvent>,
+    stops: Stops,
+) {
+    while let Some(JobStop { run, instance, step, go_on }) = stopping.recv().await {
+        let Some(index) = index.get(&run).copied() else { continue };
+        stopped.stands(run, instance.clone(), go_on);
+        let _ = events.send(LocalEvent::Stopped { index, instance: instance.clone(), step }).await;
+        let (stopped, asked) = (stopped.clone(), stops());
+        tokio::spawn(async move {
+            asked.await;
+            stopped.go_on(run, &instance);
+        });
     }
 }
 

@@ -5,8 +5,9 @@ use sluice_plan::Plan;
 use sluice_server::local::LocalOutcome;
 use sluice_wire::{TestCase, TestOutcome};
 
+use super::job_args::command_line;
 use super::look::{BOLD, DIM, GREEN, RED, dress, duration};
-use super::record::{Ended, RunRecord, StepRecord};
+use super::record::{Ended, JobRecord, RunRecord, StepRecord};
 use super::verdict;
 
 /// How many lines of a job's summaries are shown; `--json` has them all.
@@ -14,19 +15,33 @@ const SUMMARY_LINES_SHOWN: usize = 60;
 /// How many failed tests are named, before the log has to be read.
 const TESTS_SHOWN: usize = 20;
 
-/// The account at the end: what failed, where, its last lines, and how to run it again.
-pub fn print(
-    runs: &[RunRecord],
-    plans: &[Plan],
-    outcomes: &[LocalOutcome],
-    took: Duration,
-    again: &dyn Fn(&Plan, &InstanceId) -> String,
-) {
+/// What a person may do after a job has failed.
+pub struct Next<'a> {
+    /// The places of failed jobs are kept.
+    pub keeps: bool,
+    /// The command that runs one job of a plan again.
+    pub again: &'a dyn Fn(&Plan, &InstanceId) -> String,
+}
+
+/// The command that opens a shell in a job's place.
+pub fn shell(run: u64, job: &InstanceId) -> String {
+    command_line(&["sluice", "shell", &run.to_string(), &job.to_string()].map(str::to_owned))
+}
+
+/// The account at the end: what failed, where, its last lines, how to look inside, and how to run it again.
+pub fn print(runs: &[RunRecord], plans: &[Plan], outcomes: &[LocalOutcome], took: Duration, next: &Next<'_>) {
     for ((run, plan), outcome) in runs.iter().zip(plans).zip(outcomes) {
         for (id, ended) in run.ended.iter().filter(|(_, ended)| ended.conclusion == Conclusion::Failure) {
             explain(run, plan, id, ended);
             tests(outcome.failed_tests.get(id).map_or(&[][..], Vec::as_slice));
-            anstream::println!("  {DIM}again:{DIM:#} {}", again(plan, id));
+            let again = (next.again)(plan, id);
+            // A job without a step that failed had no place to look into.
+            if run.jobs.get(id).is_some_and(JobRecord::has_failed_step) {
+                let inside =
+                    if next.keeps { shell(run.number, id) } else { format!("{again} --break-on-failure") };
+                anstream::println!("  {DIM}look inside:{DIM:#} {inside}");
+            }
+            anstream::println!("  {DIM}again:{DIM:#} {again}");
         }
     }
     if runs.iter().flat_map(|run| run.ended.values()).any(|ended| ended.conclusion == Conclusion::Failure) {

@@ -2,7 +2,7 @@ use std::io::IsTerminal;
 use std::sync::Arc;
 
 use sluice_plan::GateKind;
-use sluice_server::local::{Approvals, GateAnswer, GateQuestion};
+use sluice_server::local::{Approvals, GateAnswer, GateQuestion, Stops};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 use super::screen::Word;
@@ -31,9 +31,7 @@ impl Approve {
 }
 
 /// An environment of GitHub's has no policy here, so its gate opens; an approval asks.
-pub fn approvals(approve: Approve, workflows: Vec<String>, screen: mpsc::Sender<Word>) -> Approvals {
-    // One question at a time: there is one person and one terminal.
-    let person = Arc::new(Mutex::new(screen));
+pub fn approvals(approve: Approve, workflows: Vec<String>, person: Person) -> Approvals {
     let workflows = Arc::new(workflows);
     Arc::new(move |question: GateQuestion| {
         let (workflows, person) = (Arc::clone(&workflows), Arc::clone(&person));
@@ -46,6 +44,25 @@ pub fn approvals(approve: Approve, workflows: Vec<String>, screen: mpsc::Sender<
                 }
                 (GateKind::Approval, Approve::Ask | Approve::None) => GateAnswer::Leave,
             }
+        })
+    })
+}
+
+/// One person at one terminal, who is asked one thing at a time.
+pub type Person = Arc<Mutex<mpsc::Sender<Word>>>;
+
+/// A job that stands at a failed step goes on at Enter; where there is no terminal, it waits to be told otherwise.
+pub fn stops(person: Person) -> Stops {
+    Arc::new(move || {
+        let person = Arc::clone(&person);
+        Box::pin(async move {
+            if !std::io::stdin().is_terminal() {
+                return std::future::pending().await;
+            }
+            let _turn = person.lock().await;
+            let read = || std::io::stdin().read_line(&mut String::new());
+            // A terminal that is gone asks nobody any more: the job goes on.
+            let _ = tokio::task::spawn_blocking(read).await;
         })
     })
 }

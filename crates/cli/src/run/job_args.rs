@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use sluice_runner::{ExecutorChoice, ImageMap};
@@ -36,6 +36,13 @@ pub struct JobArgs {
     #[command(flatten)]
     #[serde(flatten)]
     pub actions: ActionArgs,
+    /// Keep the workspace or container of a job that fails, for `sluice shell`, until the job runs again, `sluice clean`,
+    /// or a week has gone by
+    #[arg(long)]
+    keep: bool,
+    /// Stop a job at the step that fails, to look inside with `sluice shell`; Enter lets it go on
+    #[arg(long)]
+    break_on_failure: bool,
 }
 
 impl JobArgs {
@@ -56,6 +63,9 @@ impl JobArgs {
             jobs: self.jobs.or(earlier.jobs),
             allow_host_docker: self.allow_host_docker || earlier.allow_host_docker,
             actions: self.actions.over(earlier.actions),
+            // Whoever wants to look again says so again.
+            keep: self.keep,
+            break_on_failure: self.break_on_failure,
         }
     }
 
@@ -79,7 +89,14 @@ impl JobArgs {
             jobs: self.jobs.unwrap_or(processors).max(1),
             allow_host_docker: self.allow_host_docker,
             actions: self.actions.source()?,
+            keep: self.keep,
+            break_on_failure: self.break_on_failure,
         })
+    }
+
+    /// Where secrets come from: the file, and those that are named one by one.
+    pub fn secret_sources(&self) -> (Option<&Path>, &[String]) {
+        (self.secret_file.as_deref(), &self.secrets)
     }
 
     /// What was given, as words of a command line.

@@ -15,15 +15,17 @@ use std::path::PathBuf;
 use anyhow::bail;
 use sluice_model::{Conclusion, InstanceId, JobId, Trigger};
 use sluice_plan::{Plan, Value};
-use sluice_server::local::{self, Begin, LocalEvent, LocalOptions, LocalOutcome, LocalRun};
+use sluice_server::local::{self, Asks, Begin, LocalEvent, LocalOptions, LocalOutcome, LocalRun};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::tree::{Snapshot, Tree, print_diagnostics, state_folder};
 use crate::{Exit, plan};
 
+pub use account::shell as shell_command;
 pub use job_args::{JobArgs, image_map};
 pub use options::{Args, ShowArgs};
+pub use secrets::gather_known;
 
 use options::Signalled;
 use screen::{Screen, Word};
@@ -172,6 +174,7 @@ pub struct Performance<'a> {
 pub async fn perform(performance: Performance<'_>) -> anyhow::Result<Exit> {
     let Performance { plans, runs, snapshot, options, show: shown, again } = performance;
     let source = &snapshot.source;
+    let keeps = options.keep;
     let runs = runs.into_iter().map(|begin| LocalRun { source: source.clone(), begin }).collect();
     let (sender, receiver) = mpsc::channel(1024);
     let (words, heard) = mpsc::channel(16);
@@ -179,14 +182,16 @@ pub async fn perform(performance: Performance<'_>) -> anyhow::Result<Exit> {
     let signalled = Signalled::default();
     let watched = tokio::spawn(options::cancel_on_signals(cancel.clone(), words.clone(), signalled.clone()));
     let workflows = plans.iter().map(|plan| plan.workflow.clone()).collect();
-    let approvals = gates::approvals(shown.approve, workflows, words);
+    let person = gates::Person::new(tokio::sync::Mutex::new(words));
+    let approvals = gates::approvals(shown.approve, workflows, person.clone());
+    let asks = Asks { approvals, stops: gates::stops(person) };
     let screen = tokio::spawn(show(shown.json, shown.quiet, plans, receiver, heard));
-    let outcomes = local::run(options, runs, sender, approvals, cancel).await;
+    let outcomes = local::run(options, runs, sender, asks, cancel).await;
     watched.abort();
     let screen = screen.await?;
     let outcomes = outcomes?;
     drop(snapshot);
-    screen.conclude(&outcomes, again);
+    screen.conclude(&outcomes, &account::Next { keeps, again });
     Ok(match (exit_of(outcomes.iter().map(verdict)), signalled.get()) {
         (Exit::Failed, Some(signal)) => Exit::Signalled(*signal),
         (exit, _) => exit,

@@ -46,6 +46,13 @@ pub enum Line<'a> {
         job: &'a InstanceId,
         test: &'a TestCase,
     },
+    /// The job stands at a failed step, until it is told to go on.
+    Stopped {
+        run: u64,
+        job: &'a InstanceId,
+        step: &'a str,
+        look_inside: &'a str,
+    },
     RunEnded {
         run: u64,
         conclusion: Option<Conclusion>,
@@ -87,6 +94,12 @@ pub struct JobRecord {
     pub summaries: Vec<String>,
     /// The step whose title or line was shown last.
     pub speaking: Option<u32>,
+}
+
+impl JobRecord {
+    pub fn has_failed_step(&self) -> bool {
+        self.steps.values().any(|step| step.failed)
+    }
 }
 
 #[derive(Debug, Default)]

@@ -56,6 +56,7 @@ impl Screen {
             LocalEvent::Began { index, number, attempt, kept } => self.began(*index, *number, *attempt, kept),
             LocalEvent::Changed { index, state } => self.changed(*index, state),
             LocalEvent::Queued { index, queued } => self.queued(*index, queued),
+            LocalEvent::Stopped { index, instance, step } => self.stopped(*index, instance, step),
             LocalEvent::Job { index, instance, attempt, event } => {
                 self.heard(*index, instance, *attempt, event)
             }
@@ -200,6 +201,22 @@ impl Screen {
         }
     }
 
+    fn stopped(&mut self, index: usize, instance: &InstanceId, step: &str) {
+        let Some(run) = self.runs.get(index) else { return };
+        let look_inside = account::shell(run.number, instance);
+        if self.json {
+            print(&Line::Stopped { run: run.number, job: instance, step, look_inside: &look_inside });
+            return;
+        }
+        let name = run.name_of(instance);
+        self.progress(index, instance, format!("{name} {DIM}stands at {}{DIM:#}", one_line(step)));
+        self.lines(vec![
+            format!("⏸ {BOLD}{name}{BOLD:#} stands at step \"{}\", which failed", one_line(step)),
+            format!("  look inside: {look_inside}"),
+            format!("  go on:       Enter, or {look_inside} --continue"),
+        ]);
+    }
+
     fn heard(&mut self, index: usize, instance: &InstanceId, attempt: u32, event: &JobEvent) {
         let Some(run) = self.runs.get_mut(index) else { return };
         if self.json {
@@ -283,8 +300,8 @@ impl Screen {
         }
     }
 
-    /// The account at the end; `again` is the command that runs one job alone.
-    pub fn conclude(&self, outcomes: &[LocalOutcome], again: &dyn Fn(&Plan, &InstanceId) -> String) {
+    /// The account at the end.
+    pub fn conclude(&self, outcomes: &[LocalOutcome], next: &account::Next<'_>) {
         if self.json {
             for outcome in outcomes {
                 for (job, tests) in &outcome.failed_tests {
@@ -294,7 +311,7 @@ impl Screen {
             }
             return;
         }
-        account::print(&self.runs, &self.plans, outcomes, self.begun.elapsed(), again);
+        account::print(&self.runs, &self.plans, outcomes, self.begun.elapsed(), next);
     }
 }
 

@@ -57,6 +57,23 @@ fn place<'a>(secrets: &'a mut Secrets, context: Option<&str>) -> &'a mut BTreeMa
     }
 }
 
+/// Those of `names`, whatever context they are of, that can be had now: out of the file, the environment, or from the
+/// person at the terminal.
+pub fn gather_known(file: Option<&Path>, names: &[String]) -> anyhow::Result<BTreeMap<String, Secret>> {
+    // A file that is gone since has nothing to give.
+    let Secrets { project, contexts } = gather(file.filter(|file| file.exists()), &[])?;
+    let mut secrets = project;
+    secrets.extend(contexts.into_values().flatten());
+    secrets.retain(|name, _| names.contains(name));
+    for name in names {
+        let can_ask = std::io::stdin().is_terminal();
+        if !secrets.contains_key(name) && (can_ask || std::env::var_os(name).is_some()) {
+            secrets.insert(name.clone(), Secret::new(value_of(name, name)?));
+        }
+    }
+    Ok(secrets)
+}
+
 fn value_of(name: &str, variable: &str) -> anyhow::Result<String> {
     match std::env::var(variable) {
         Ok(value) => Ok(value),

@@ -158,7 +158,7 @@ fn a_remote_on_a_server_and_a_given_address_mean_the_servers_runs() {
 #[test]
 fn secrets_come_from_the_environment_or_a_file_and_never_from_the_command_line() {
     let repository = workflow(concat!(
-        "  a:\n    runs-on: ubuntu-latest\n    steps:\n      - run: test \"$A\" = from-the-env && test \"$B\" = \"$(printf 'two\\nlines')\" && echo same \"$B\"\n",
+        "  a:\n    runs-on: ubuntu-latest\n    steps:\n      - run: test \"$A\" = from-the-env && test \"$B\" = \"$(printf 'first line\\nsecond line')\" && echo same \"$B\"\n",
         "        env: { A: '${{ secrets.A }}', B: '${{ secrets.B }}' }\n",
     ));
     let refused = repository.sluice(&["run", "--runner", "host", "--secret", "A=hunter2"]);
@@ -169,11 +169,12 @@ fn secrets_come_from_the_environment_or_a_file_and_never_from_the_command_line()
         2,
         &["NOT_SET_ANYWHERE", "no such variable"],
     );
-    repository.write(".git/secrets", b"B='two\nlines'\n");
+    repository.write(".git/secrets", b"B='first line\nsecond line'\n");
     let mut command =
         repository.command(&["run", "--runner", "host", "--secret", "A", "--secret-file", ".git/secrets"]);
     let said = Said::from(command.env("A", "from-the-env").output().unwrap());
     says(&said, 0, &["same ***"]);
+    assert!(!said.stdout.contains("first line") && !said.stdout.contains("second line"), "{}", said.stdout);
     repository.write(".git/secrets", b"B=1\nhunter2\n");
     let wrong = repository.sluice(&["run", "--secret-file", ".git/secrets"]);
     says(&wrong, 2, &[".git/secrets:2:"]);

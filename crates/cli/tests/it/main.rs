@@ -7,6 +7,7 @@ mod docs;
 mod groups;
 mod help;
 mod history;
+mod looking_inside;
 mod reading;
 mod readme;
 mod repository;

@@ -66,6 +66,7 @@ impl<'a> Steps<'a> {
             log.step_finished(index, Conclusion::Skipped, Conclusion::Skipped, None).await;
             return;
         }
+        self.place.session.take_launched();
         let end = match self.act(index, step).await {
             Ok(end) => end,
             Err(problem) => {
@@ -74,6 +75,9 @@ impl<'a> Steps<'a> {
                 StepEnd { outcome: Conclusion::Failure, exit_code: None }
             }
         };
+        if end.outcome == Conclusion::Failure && self.status == Conclusion::Success {
+            self.job.step_failed(self.place, &self.name_of(step), &self.env).await;
+        }
         if matches!(end.outcome, Conclusion::Failure | Conclusion::Cancelled)
             && self.status == Conclusion::Success
         {

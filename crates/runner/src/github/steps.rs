@@ -120,6 +120,7 @@ impl<'a> Steps<'a> {
             }
             Err(problem) => (Err(problem), name),
         };
+        self.place.session.take_launched();
         if is_own {
             log.step_started(index, &began).await;
         }
@@ -139,6 +140,11 @@ impl<'a> Steps<'a> {
             Conclusion::Failure if goes_on => Conclusion::Success,
             outcome => outcome,
         };
+        let is_first = scope.contexts.status == Conclusion::Success;
+        if is_own && is_first && finished.conclusion == Conclusion::Failure {
+            let env = prepared.as_ref().map_or(&self.defaults, |prepared| &prepared.env);
+            self.job.step_failed(self.place, &began, env).await;
+        }
         if is_own {
             log.step_finished(index, finished.outcome, finished.conclusion, finished.exit_code).await;
         }

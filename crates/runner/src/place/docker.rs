@@ -12,11 +12,14 @@ use super::{
     CIRCLECI_HELPER, ContainerFacts, ContainerWish, Kind, Layout, Making, Place, PlaceError, Shared, Wish,
     parse_options,
 };
+use crate::kept::KeptContainer;
 use crate::linux::own_ids;
 use crate::session::Session;
 
 /// Everything of Sluice's own in a job's container.
 const OWN_FOLDER: &str = "/.sluice";
+/// The step agent, as the container sees it.
+pub const AGENT_INSIDE: &str = "/.sluice/agent";
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// The containers of one job, and the network between them.
@@ -31,6 +34,19 @@ impl JobContainers {
     pub async fn close(self) {
         let _ = self.engine.remove_container(&self.job).await;
         self.services.close().await;
+    }
+
+    /// What gets a person into the job's container, and removes it all later.
+    pub fn kept(&self, user: String, layout: &Layout) -> KeptContainer {
+        let lent = [&layout.workspace, &layout.temp, &layout.tools, &layout.home];
+        let lent = lent.iter().filter(|shared| shared.outside.exists()).map(|shared| shared.inside.clone());
+        KeptContainer {
+            id: self.job.clone(),
+            user,
+            services: self.services.facts().into_iter().map(|service| service.id).collect(),
+            network: self.services.network().map(str::to_owned),
+            lent: lent.collect(),
+        }
     }
 }
 
@@ -67,7 +83,7 @@ pub async fn make(making: &Making<'_>, wish: &Wish, container: &ContainerWish) -
     let services = Services::begin(making, engine, wish).await?;
     let mut spec = ContainerSpec {
         image: image.clone(),
-        entrypoint: Some(vec![format!("{OWN_FOLDER}/agent")]),
+        entrypoint: Some(vec![AGENT_INSIDE.to_owned()]),
         command: Some([uid.to_string(), gid.to_string()].into_iter().chain(lent).collect()),
         // The agent is root, so that it can start steps as any user, and give back what they made.
         user: Some("0:0".to_owned()),

@@ -134,7 +134,8 @@ pub async fn make(making: &Making<'_>, wish: &Wish) -> Result<Place, PlaceError>
     })
 }
 
-fn inherited() -> Vec<(String, String)> {
+/// What every process of a job on the host finds beside its own variables.
+pub fn inherited() -> Vec<(String, String)> {
     let mut kept: Vec<(String, String)> =
         KEPT.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?))).collect();
     // HOME is the job's own, so that tools which keep themselves in the user's have to be told where they are.

@@ -15,6 +15,8 @@ use std::path::PathBuf;
 use sluice_docker::{Engine, EngineError};
 
 pub use action::{ActionContainer, action_image};
+pub use docker::AGENT_INSIDE;
+pub use host::inherited;
 pub use layout::{Layout, Shared};
 pub use options::parse_options;
 pub use services::ServiceFacts;
@@ -22,6 +24,7 @@ pub use shared_files::SharedFiles;
 pub use wish::{ContainerWish, Wish};
 
 use crate::config::RunnerConfig;
+use crate::kept::KeptContainer;
 use crate::log::JobLog;
 use crate::session::{Session, SessionError, User};
 
@@ -121,6 +124,31 @@ impl Place {
     /// What steps may write to and later jobs find again: all of a container, the job's own folder on the host.
     pub fn root(&self) -> String {
         if self.is_container { "/".to_owned() } else { self.layout.folder.display().to_string() }
+    }
+
+    /// What a person needs to get into the place's container.
+    pub fn kept_container(&self) -> Option<KeptContainer> {
+        let Kind::Docker(containers) = &self.kind else { return None };
+        let User { uid, gid, .. } = &self.user;
+        Some(containers.kept(format!("{uid}:{gid}"), &self.layout))
+    }
+
+    /// Ends everything that runs in the place, and leaves the place itself: folders, and containers with their services.
+    pub async fn stay(self) {
+        match self.kind {
+            Kind::Host(agent, services) => {
+                let limit = std::time::Duration::from_secs(10);
+                let _ = tokio::time::timeout(limit, self.session.finish()).await;
+                agent.close().await;
+                if let Some(services) = services {
+                    services.close().await;
+                }
+            }
+            Kind::Docker(_) => {
+                let limit = std::time::Duration::from_secs(10);
+                let _ = tokio::time::timeout(limit, self.session.stay()).await;
+            }
+        }
     }
 
     /// Ends everything that runs in the place and removes it. What cannot be removed is left for a sweep.

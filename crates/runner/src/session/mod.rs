@@ -15,6 +15,14 @@ pub struct Session {
     requests: mpsc::Sender<Vec<u8>>,
     waiting: Arc<Mutex<Waiting>>,
     next: Arc<AtomicU32>,
+    launched: Arc<Mutex<Option<Launched>>>,
+}
+
+/// What a process found when it was started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Launched {
+    pub env: Vec<(String, String)>,
+    pub directory: String,
 }
 
 /// Who waits for which answer. `None` inside: the agent is gone, and nobody need wait any more.
@@ -110,7 +118,8 @@ impl Session {
             }
             let _ = input.shutdown().await;
         });
-        Self { requests, waiting, next: Arc::new(AtomicU32::new(1)) }
+        let launched = Arc::default();
+        Self { requests, waiting, next: Arc::new(AtomicU32::new(1)), launched }
     }
 
     /// Settles who steps run as. Asked first.
@@ -135,6 +144,8 @@ impl Session {
             }
             waiting.processes.insert(step, sender);
         }
+        let launched = Launched { env: launch.env.clone(), directory: launch.directory.clone() };
+        *self.launched.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(launched);
         let argv = launch.argv.into_iter().map(String::into_bytes).collect();
         let env =
             launch.env.into_iter().map(|(name, value)| (name.into_bytes(), value.into_bytes())).collect();
@@ -236,6 +247,21 @@ impl Session {
             Some(Answer::Finished) => Ok(()),
             _ => Err(SessionError::Gone),
         }
+    }
+
+    /// Kills all, and leaves the agent where it is.
+    pub async fn stay(&self) -> Result<(), SessionError> {
+        let mut answers = self.expect(0)?;
+        self.send(Request::Stay).await?;
+        match answers.recv().await {
+            Some(Answer::Finished) => Ok(()),
+            _ => Err(SessionError::Gone),
+        }
+    }
+
+    /// Environment and directory of what was started last, once.
+    pub fn take_launched(&self) -> Option<Launched> {
+        self.launched.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take()
     }
 
     async fn ask(&self, request: impl FnOnce(u32) -> Request) -> Result<Answer, SessionError> {

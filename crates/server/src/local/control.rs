@@ -56,7 +56,6 @@ pub struct Stopped(Arc<Mutex<Standing>>);
 type Standing = HashMap<(RunId, InstanceId), oneshot::Sender<()>>;
 
 impl Stopped {
-    #[expect(dead_code, reason = "steps do not stop yet")]
     pub(super) fn stands(&self, run: RunId, instance: InstanceId, go_on: oneshot::Sender<()>) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert((run, instance), go_on);
     }

@@ -180,6 +180,12 @@ impl History {
         output.flush().await.map_err(|error| self.folder(error))
     }
 
+    /// The runs that living processes drive.
+    pub fn driven(&self) -> Result<Vec<RunId>, HistoryError> {
+        let driven = process::driven(&self.state).map_err(|error| self.folder(error))?;
+        Ok(driven.into_iter().collect())
+    }
+
     /// Ends every run that a process left behind when it was killed.
     pub(super) async fn settle_all(&self) -> Result<(), HistoryError> {
         let open = RunFilter { ended: Some(false), limit: u32::MAX, ..RunFilter::default() };

@@ -3,7 +3,7 @@
 mod call;
 mod case;
 mod check;
-mod image;
+pub mod image;
 mod masking;
 mod record;
 
