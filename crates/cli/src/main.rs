@@ -36,6 +36,7 @@ mod show;
 mod status;
 mod teardown;
 mod tree;
+mod user_config;
 mod users;
 mod version;
 
@@ -98,6 +99,7 @@ enum Verb {
     /// Take an environment back to the release before
     Rollback(rollback::Args),
     /// Run the working tree's pipelines here, with no server
+    #[command(after_help = user_config::HELP)]
     Run(run::Args),
     /// List the runs of a repository
     Runs(runs::Args),

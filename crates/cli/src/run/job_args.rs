@@ -8,6 +8,7 @@ use super::quoted::quoted;
 use super::secrets;
 use crate::actions::ActionArgs;
 use crate::runner_choice::RunnerChoice;
+use crate::user_config::UserConfig;
 
 /// How jobs run: what `run` and `rerun` share, and what is kept beside a snapshot for the next attempt.
 #[derive(clap::Args, Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,16 +78,27 @@ impl JobArgs {
     }
 
     /// Reads what has to be read; may ask for secrets on a terminal.
+    ///
+    /// The person's configuration stands in for what is not given.
     pub fn options(&self, state: PathBuf) -> anyhow::Result<LocalOptions> {
+        let config = UserConfig::read()?;
         let processors = std::thread::available_parallelism().map_or(2, usize::from);
         Ok(LocalOptions {
             state,
-            executor: self.runner.map_or(ExecutorChoice::Auto, ExecutorChoice::from),
-            images: image_map(&self.images)?,
+            executor: self.runner.or(config.runner).map_or(ExecutorChoice::Auto, ExecutorChoice::from),
+            images: config
+                .images
+                .into_iter()
+                .map(Ok)
+                .chain(pairs(&self.images))
+                .collect::<anyhow::Result<_>>()?,
             sluice_binary: std::env::current_exe().ok(),
-            secrets: secrets::gather(self.secret_file.as_deref(), &self.secrets)?,
+            secrets: secrets::gather(
+                self.secret_file.as_deref().or(config.secret_file.as_deref()),
+                &self.secrets,
+            )?,
             vars: Default::default(),
-            jobs: self.jobs.unwrap_or(processors).max(1),
+            jobs: self.jobs.or(config.jobs).unwrap_or(processors).max(1),
             allow_host_docker: self.allow_host_docker,
             actions: self.actions.source()?,
             keep: self.keep,
@@ -115,7 +127,11 @@ impl JobArgs {
 
 /// `FROM=TO`, as the flag has it.
 pub fn image_map(pairs: &[String]) -> anyhow::Result<ImageMap> {
-    pairs.iter().map(|pair| split(pair, "--image")).collect()
+    self::pairs(pairs).collect()
+}
+
+fn pairs(pairs: &[String]) -> impl Iterator<Item = anyhow::Result<(String, String)>> {
+    pairs.iter().map(|pair| split(pair, "--image"))
 }
 
 /// The two sides of a flag's pair.

@@ -3,6 +3,7 @@
 mod account;
 mod gates;
 mod job_args;
+mod live;
 mod look;
 mod options;
 mod quoted;

@@ -2,7 +2,6 @@ use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use std::time::Instant;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use sluice_engine::{InstanceState, JobState, State};
 use sluice_model::{Conclusion, InstanceId};
 use sluice_plan::Plan;
@@ -10,6 +9,7 @@ use sluice_server::local::{LocalEvent, LocalOutcome};
 use sluice_wire::{JobEvent, QueuedFor};
 use tokio::sync::oneshot;
 
+use super::live::Live;
 use super::look::{self, BOLD, DIM, dress};
 use super::record::{Ended, Line, RunRecord};
 use super::{account, verdict};
@@ -27,11 +27,6 @@ pub struct Screen {
     begun: Instant,
 }
 
-struct Live {
-    bars: MultiProgress,
-    jobs: BTreeMap<(usize, InstanceId), ProgressBar>,
-}
-
 /// What others have to say on the terminal that the screen has.
 pub enum Word {
     Notice(String),
@@ -46,8 +41,8 @@ pub enum Word {
 impl Screen {
     pub fn new(json: bool, quiet: bool, plans: Vec<Plan>) -> Self {
         let runs = plans.iter().map(|_| RunRecord::default()).collect();
-        let live = (!json && std::io::stderr().is_terminal() && std::io::stdout().is_terminal())
-            .then(|| Live { bars: MultiProgress::new(), jobs: BTreeMap::new() });
+        let live =
+            (!json && std::io::stderr().is_terminal() && std::io::stdout().is_terminal()).then(Live::default);
         Self { json, quiet, plans, runs, live, held: None, begun: Instant::now() }
     }
 
@@ -71,11 +66,7 @@ impl Screen {
                 self.release();
             }
             Word::Question { text, shown } => {
-                if let Some(live) = &self.live {
-                    // What is hidden without this stays on the terminal as it was. An error: there is no terminal.
-                    let _ = live.bars.clear();
-                    live.bars.set_draw_target(ProgressDrawTarget::hidden());
-                }
+                self.live.iter().for_each(Live::hide);
                 let mut terminal = std::io::stderr();
                 // A terminal that cannot be written to is no terminal: the reading of the answer ends.
                 let _ = write!(terminal, "{text}").and_then(|()| terminal.flush());
@@ -88,16 +79,12 @@ impl Screen {
 
     fn release(&mut self) {
         let Some(held) = self.held.take() else { return };
-        if let Some(live) = &self.live {
-            live.bars.set_draw_target(ProgressDrawTarget::stderr());
-        }
+        self.live.iter().for_each(Live::show);
         self.lines(held);
     }
 
     pub fn tick(&mut self) {
-        if let Some(live) = &self.live {
-            live.jobs.values().for_each(ProgressBar::tick);
-        }
+        self.live.iter().for_each(Live::tick);
     }
 
     fn began(&mut self, index: usize, number: u64, attempt: u32, kept: &[InstanceId]) {
@@ -134,6 +121,9 @@ impl Screen {
 
     fn changed(&mut self, index: usize, state: &State) {
         let Some(run) = state.run() else { return };
+        if let Some(live) = &mut self.live {
+            live.run(index, run);
+        }
         for (id, instance) in run.instances() {
             let record = &mut self.runs[index];
             record.names.entry(id.clone()).or_insert_with(|| instance.plan.name.clone());
@@ -184,9 +174,7 @@ impl Screen {
         if run.ended.contains_key(&id) {
             return;
         }
-        if let Some(bar) = self.live.as_mut().and_then(|live| live.jobs.remove(&(index, id.clone()))) {
-            bar.finish_and_clear();
-        }
+        self.live.iter_mut().for_each(|live| live.ended(index, &id));
         let name = run.name_of(&id);
         let mut lines = vec![look::ended(&name, ended.conclusion, took_ms)];
         lines.extend(ended.problem.iter().map(|problem| format!("  {problem}")));
@@ -270,17 +258,9 @@ impl Screen {
     }
 
     fn progress(&mut self, index: usize, instance: &InstanceId, message: String) {
-        let Some(live) = &mut self.live else { return };
-        let bars = &live.bars;
-        let bar = live.jobs.entry((index, instance.clone())).or_insert_with(|| {
-            let bar = bars.add(ProgressBar::new_spinner());
-            // The template is a constant, and has this form.
-            if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed:>3} {wide_msg}") {
-                bar.set_style(style);
-            }
-            bar
-        });
-        bar.set_message(message);
+        if let Some(live) = &mut self.live {
+            live.job(index, instance, message);
+        }
     }
 
     /// Prints lines, or holds them back while a question stands.
@@ -295,7 +275,7 @@ impl Screen {
     /// Above the live lines where there are any.
     fn above(&self, print: impl FnOnce()) {
         match &self.live {
-            Some(live) => live.bars.suspend(print),
+            Some(live) => live.above(print),
             None => print(),
         }
     }

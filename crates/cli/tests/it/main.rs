@@ -1,12 +1,14 @@
 //! The binary as a person calls it.
 
 mod actions;
+mod at_a_terminal;
 mod cases;
 mod delivery;
 mod docs;
 mod groups;
 mod help;
 mod history;
+mod killed;
 mod looking_inside;
 mod reading;
 mod readme;
@@ -14,3 +16,4 @@ mod repository;
 mod running;
 mod sample;
 mod server;
+mod terminal;

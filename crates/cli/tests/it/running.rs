@@ -168,6 +168,29 @@ fn a_terminated_run_stops_its_jobs_and_a_killed_one_leaves_nothing_to_the_next()
     assert_eq!(left(&repository), Vec::<PathBuf>::new());
 }
 
+#[test]
+fn the_persons_configuration_stands_in_for_what_is_not_given() {
+    let repository = workflow(
+        "  a:\n    runs-on: ubuntu-latest\n    steps:\n      - run: test \"$KEY\" = value && echo same\n        env: { KEY: '${{ secrets.KEY }}' }\n",
+    );
+    let config = repository.state().join("config/sluice/config.yaml");
+    std::fs::create_dir_all(config.parent().unwrap()).unwrap();
+    std::fs::write(config.with_file_name("secrets.env"), "KEY=value\n").unwrap();
+    std::fs::write(&config, "runner: host\nsecret_file: secrets.env\n").unwrap();
+    says(&repository.sluice(&["run"]), 0, &["a | same", "The job runs on the host"]);
+    std::fs::write(&config, "runner: host\njobs: none\nimage: {}\n").unwrap();
+    says(
+        &repository.sluice(&["run"]),
+        2,
+        &[
+            "your configuration",
+            "config.yaml:2:7: error[config/wrong-form]",
+            "config.yaml:3:1",
+            "did you mean `images`?",
+        ],
+    );
+}
+
 fn wait_until_ready(repository: &Repository) -> (Child, impl BufRead) {
     let mut command = repository.command(&["run", "--runner", "host", "--job", "wait"]);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
