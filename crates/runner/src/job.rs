@@ -134,10 +134,8 @@ async fn run_github(making: &Making<'_>, job: &JobRun<'_>) -> Result<StepsEnded,
     wish.loopback_ports.extend(job.runtime.as_ref().map(Runtime::port));
     let Some(place) = make_place(making, job, wish, "Set up job").await? else { return Ok(cancelled()) };
     let ended = github::run(job, &place, &mut contexts).await;
-    place.close().await;
-    ended
     job.close(place).await;
-    Ok(ended)
+    ended
 }
 
 async fn run_circleci(making: &Making<'_>, job: &JobRun<'_>) -> Result<StepsEnded, String> {
