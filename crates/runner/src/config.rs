@@ -20,6 +20,8 @@ pub struct RunnerConfig {
     pub actions: ActionSource,
     /// How long a step may take between the signals of a cancel: interrupt, then terminate, then kill.
     pub cancel_grace: CancelGrace,
+    /// Patterns, from the workspace on, of the JUnit files that are collected when a job's steps have ended.
+    pub junit: Vec<String>,
     /// What becomes of the place of a job that fails.
     pub on_failure: OnFailure,
 }
@@ -33,6 +35,7 @@ impl RunnerConfig {
             sluice_binary: None,
             actions: ActionSource::default(),
             cancel_grace: CancelGrace::default(),
+            junit: Vec::new(),
             on_failure: OnFailure::default(),
         }
     }

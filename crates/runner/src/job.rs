@@ -13,7 +13,7 @@ use crate::kept::Kept;
 use crate::log::JobLog;
 use crate::place::{Making, Place};
 use crate::runtime::{Facts, Runtime};
-use crate::{circleci, github};
+use crate::{circleci, github, test_results};
 
 /// The step that making the place is: the first of a job, before the plan's own, which count from 1.
 pub const SET_UP: u32 = 0;
@@ -133,7 +133,10 @@ async fn run_github(making: &Making<'_>, job: &JobRun<'_>) -> Result<StepsEnded,
     let (mut contexts, mut wish) = github::prepare(job, making)?;
     wish.loopback_ports.extend(job.runtime.as_ref().map(Runtime::port));
     let Some(place) = make_place(making, job, wish, "Set up job").await? else { return Ok(cancelled()) };
-    let ended = github::run(job, &place, &mut contexts).await;
+    let mut ended = github::run(job, &place, &mut contexts).await;
+    if let Ok(ended) = &mut ended {
+        test_results::collect(job, &place, ended).await;
+    }
     job.close(place).await;
     ended
 }
@@ -147,7 +150,8 @@ async fn run_circleci(making: &Making<'_>, job: &JobRun<'_>) -> Result<StepsEnde
     for note in notes {
         job.log.say(SET_UP, note).await;
     }
-    let ended = circleci::run(job, &place).await;
+    let mut ended = circleci::run(job, &place).await;
+    test_results::collect(job, &place, &mut ended).await;
     job.close(place).await;
     Ok(ended)
 }

@@ -20,6 +20,7 @@ mod runtime;
 mod session;
 mod support;
 mod sweep;
+mod test_results;
 
 pub use action_store::{ActionSource, ActionStore, ActionStoreError};
 pub use circleci::{JUnitError, TestReport, parse_junit};

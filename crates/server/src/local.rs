@@ -53,6 +53,8 @@ pub struct LocalOptions {
     pub allow_host_docker: bool,
     /// Where actions of other repositories come from.
     pub actions: ActionSource,
+    /// Patterns of the JUnit files that are collected out of each job's workspace.
+    pub junit: Vec<String>,
     /// The places of jobs that fail stay, to be looked into.
     pub keep: bool,
     /// Jobs stop at a step that fails, until they are told to go on.
@@ -203,6 +205,7 @@ pub async fn run(
     config.actions = options.actions.clone();
     let (stops, stopping) = mpsc::channel(16);
     let stops = options.break_on_failure.then_some(stops);
+    config.junit = options.junit.clone();
     config.on_failure = OnFailure { keep: options.keep, stops };
     let runner = Runner::new(config).await?;
     // What was killed is told of and cleaned up first; what lives beside this process is left alone.

@@ -37,6 +37,9 @@ pub struct JobArgs {
     #[command(flatten)]
     #[serde(flatten)]
     pub actions: ActionArgs,
+    /// JUnit XML files that steps leave in the workspace: their failed tests are shown at the end; may be repeated
+    #[arg(long, value_name = "GLOB")]
+    junit: Vec<String>,
     /// Keep the workspace or container of a job that fails, for `sluice shell`, until the job runs again, `sluice clean`,
     /// or a week has gone by
     #[arg(long)]
@@ -61,6 +64,7 @@ impl JobArgs {
             images: joined(earlier.images, self.images),
             secrets: joined(earlier.secrets, self.secrets),
             secret_file: self.secret_file.or(earlier.secret_file),
+            junit: joined(earlier.junit, self.junit),
             jobs: self.jobs.or(earlier.jobs),
             allow_host_docker: self.allow_host_docker || earlier.allow_host_docker,
             actions: self.actions.over(earlier.actions),
@@ -101,6 +105,7 @@ impl JobArgs {
             jobs: self.jobs.or(config.jobs).unwrap_or(processors).max(1),
             allow_host_docker: self.allow_host_docker,
             actions: self.actions.source()?,
+            junit: self.junit.clone(),
             keep: self.keep,
             break_on_failure: self.break_on_failure,
         })
@@ -119,6 +124,7 @@ impl JobArgs {
         self.images.iter().for_each(|image| flag("--image", image));
         self.secrets.iter().for_each(|secret| flag("--secret", secret));
         self.secret_file.iter().for_each(|file| flag("--secret-file", &file.to_string_lossy()));
+        self.junit.iter().for_each(|pattern| words.extend(["--junit".to_owned(), pattern.clone()]));
         words.extend(self.allow_host_docker.then(|| "--allow-host-docker".to_owned()));
         words.extend(self.actions.words());
         words

@@ -98,6 +98,36 @@ fn failed_tests_are_named() {
 }
 
 #[test]
+fn junit_files_of_a_workspace_are_collected_in_both_dialects() {
+    let script = "mkdir -p out/deep && echo '<testsuite><testcase classname=\"cart\" name=\"adds\" file=\"cart.py\" time=\"1.5\"><failure message=\"1 is not 2\"/></testcase><testcase name=\"ok\"/></testsuite>' > out/deep/r.xml && echo '<broken' > out/b.xml; exit 1";
+    let github = workflow(&format!(
+        "  test:\n    runs-on: ubuntu-latest\n    steps:\n      - run: |\n          {script}\n"
+    ));
+    let circleci = circleci(&format!(
+        "version: 2.1\njobs:\n  test:\n    docker: [{{ image: any }}]\n    steps:\n      - run: |\n          {script}\nworkflows: {{ all: {{ jobs: [test] }} }}\n"
+    ));
+    for repository in [github, circleci] {
+        let said = run(&repository, &["--junit", "out/**/*.xml"]);
+        says(
+            &said,
+            1,
+            &[
+                "b.xml",
+                "Tests: 1 passed, 1 failed, 0 skipped",
+                "failed tests:",
+                "cart adds",
+                "cart.py",
+                "1 is not 2",
+                "--junit 'out/**/*.xml'",
+            ],
+        );
+        let json = run(&repository, &["--junit", "out/**/*.xml", "--json"]);
+        says(&json, 1, &["\"kind\":\"tests_stored\"", "\"failed\":1"]);
+        assert!(!run(&repository, &[]).stdout.contains("failed tests:"));
+    }
+}
+
+#[test]
 fn a_gate_that_nobody_opens_is_named() {
     let jobs = "version: 2.1\njobs:\n  a: { docker: [{ image: any }], steps: [{ run: CODE }] }\nworkflows: { all: { jobs: [a, { hold: { type: approval } }] } }\n";
     let waits = run(&circleci(&jobs.replace("CODE", "true")), &["--approve", "none"]);
