@@ -13,7 +13,9 @@ use futures_util::future::BoxFuture;
 use sluice_engine::{self as engine, Command, Create, GateOpener};
 use sluice_model::{CommitSha, Conclusion, InstanceId, RepositoryName, RunId, Trigger, UserName};
 use sluice_plan::{GateKind, Plan, Value};
-use sluice_runner::{ActionSource, ExecutorChoice, ImageMap, JobStop, OnFailure, Runner, RunnerConfig, RunnerError};
+use sluice_runner::{
+    ActionSource, ExecutorChoice, ImageMap, JobStop, OnFailure, Runner, RunnerConfig, RunnerError,
+};
 use sluice_store::{Durability, Store, StoreError, StoredEffect};
 use sluice_wire::{JobEvent, QueuedFor, SourceTree, TestCase};
 use tokio::sync::mpsc;
