@@ -87,12 +87,13 @@ impl Steps<'_> {
         key: &Template,
         paths: &[Template],
     ) -> Result<(), String> {
-        let key = self.job.log.masker().digest_text(&self.cache_key(key).await?);
+        let key = self.cache_key(key).await?;
+        let kept = self.job.log.masker().digest_text(&key);
         let mut resolved = Vec::new();
         for path in paths {
             resolved.push(resolve(self.place, &self.contexts.text(path)?));
         }
-        let saved = self.job.depot.save_cache(self.place, &key, &resolved).await;
+        let saved = self.job.depot.save_cache(self.place, &kept, &resolved).await;
         let line = match saved.map_err(|error| error.to_string())? {
             Some(stored) => {
                 format!("Stored cache {key}: {} files, {} bytes", stored.files, stored.size_bytes)
@@ -107,15 +108,18 @@ impl Steps<'_> {
     /// the very same (CircleCI configuration reference, "restore_cache").
     pub(super) async fn restore_cache(&self, index: u32, keys: &[Template]) -> Result<(), String> {
         for key in keys {
-            let key = self.job.log.masker().digest_text(&self.cache_key(key).await?);
-            let found = self.job.depot.newest_cache(&key).map_err(|error| error.to_string())?;
+            let key = self.cache_key(key).await?;
+            let kept = self.job.log.masker().digest_text(&key);
+            let found = self.job.depot.newest_cache(&kept).map_err(|error| error.to_string())?;
             let Some(found) = found else {
                 self.job.log.say(index, format!("No cache is found for key: {key}")).await;
                 continue;
             };
             let restored = self.job.depot.restore_cache(self.place, &found).await;
             restored.map_err(|error| error.to_string())?;
-            self.job.log.say(index, format!("Found a cache at {found}")).await;
+            // The log masks a secret; what stands for one where the cache is kept is for nobody to read.
+            let shown = if kept == key { found } else { key };
+            self.job.log.say(index, format!("Found a cache at {shown}")).await;
             return Ok(());
         }
         Ok(())
