@@ -34,15 +34,29 @@ pub fn unsupported(plan: &Plan) -> Vec<Diagnostic> {
             found.push(error("engine/unknown-need", message));
         }
         if let Work::Call(call) = &job.work {
-            let message = format!(
-                "the job `{}` calls the reusable workflow `{}`, which was not found",
-                job.id, call.workflow
-            );
-            found.push(
-                error("engine/unresolved-call", message).with_help(
-                    "only workflows of the same repository (`./.github/workflows/…`) can be called",
-                ),
-            );
+            let (id, workflow) = (&job.id, &call.workflow);
+            let (message, help) = if job.strategy.is_some() {
+                (
+                    format!("the job `{id}` calls `{workflow}` with a `strategy`, which is not built yet"),
+                    "write one job for each combination",
+                )
+            } else if job.concurrency.is_some() {
+                (
+                    format!(
+                        "the job `{id}` calls `{workflow}` in a concurrency group, which is not built yet"
+                    ),
+                    "give the group to the jobs of the called workflow",
+                )
+            } else {
+                (
+                    format!(
+                        "the job `{id}` calls the reusable workflow `{workflow}`, which was not found, or has a \
+                         `concurrency` of its own, which is not built yet for called workflows"
+                    ),
+                    "a workflow of this repository is called as `./.github/workflows/…`",
+                )
+            };
+            found.push(error("engine/unresolved-call", message).with_help(help));
         }
     }
     let circle = Graph::of(plan).never_ready();
