@@ -5,8 +5,10 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+
+use tokio::sync::watch;
 
 use crate::image_folder::UnpackedImage;
 use crate::ledger::Ledger;
@@ -27,13 +29,13 @@ const OUTPUT_BYTES: u64 = 8 * 1024 * 1024;
 #[derive(Debug)]
 pub struct Host {
     owner: String,
-    /// How those ended that this process has started.
-    ends: Arc<Mutex<HashMap<InstanceId, String>>>,
+    /// How those ended that this process has started; nothing while they run.
+    ends: Mutex<HashMap<InstanceId, watch::Receiver<Option<String>>>>,
 }
 
 impl Host {
     pub fn new(owner: &str) -> Self {
-        Self { owner: owner.to_owned(), ends: Arc::default() }
+        Self { owner: owner.to_owned(), ends: Mutex::default() }
     }
 
     /// Starts the process of an instance whose record is written already.
@@ -80,10 +82,11 @@ impl Host {
             .map_err(|error| format!("{} of the image: {error}", image.process.argv[0]))?;
         let pid = child.id().and_then(|pid| i32::try_from(pid).ok());
         let mark = pid.and_then(process::mark);
-        let (ends, id) = (self.ends.clone(), record.id.clone());
+        let (tell, told) = watch::channel(None);
+        self.ends.lock().unwrap_or_else(PoisonError::into_inner).insert(record.id.clone(), told);
         tokio::spawn(async move {
             let how = child.wait().await.map_or_else(|error| error.to_string(), how_it_ended);
-            ends.lock().unwrap_or_else(PoisonError::into_inner).insert(id, how);
+            tell.send_replace(Some(how));
         });
         // One that is gone already has no mark: any that is not alive says the same.
         Ok(mark.unwrap_or(ProcessMark { pid: pid.unwrap_or(0), start_time: 0 }))
@@ -101,9 +104,16 @@ impl Host {
         }
     }
 
-    pub fn how_it_ended(&self, id: &InstanceId) -> String {
-        let ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
-        ends.get(id).cloned().unwrap_or_else(|| "ended".to_owned())
+    /// Of an instance that has no process any more. One that an earlier server started has left no word.
+    pub async fn how_it_ended(&self, id: &InstanceId) -> String {
+        let told = self.ends.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned();
+        let how = async {
+            // The process is gone a moment before its end has been told.
+            let mut told = told?;
+            told.wait_for(Option::is_some).await.ok()?.clone()
+        };
+        let how = tokio::time::timeout(Duration::from_secs(1), how).await.ok().flatten();
+        how.unwrap_or_else(|| "ended".to_owned())
     }
 
     pub async fn stop(&self, record: &InstanceRecord) {

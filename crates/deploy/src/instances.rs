@@ -220,7 +220,7 @@ impl Instances {
         match record.target {
             Target::Host => Ok(match self.host.find(record) {
                 Some(process) => Life::Running(process),
-                None => Life::Ended { how: self.host.how_it_ended(&record.id) },
+                None => Life::Ended { how: self.host.how_it_ended(&record.id).await },
             }),
             Target::Docker => {
                 let Some(found) = self.containers()?.inspect(record).await? else {
