@@ -42,7 +42,7 @@ impl Host {
     ///
     /// # Errors
     /// A sentence for a person.
-    pub fn start(
+    pub async fn start(
         &self,
         ledger: &Ledger,
         record: &InstanceRecord,
@@ -77,8 +77,8 @@ impl Host {
                 Ok(())
             });
         }
-        let mut child = tokio::process::Command::from(command)
-            .spawn()
+        let mut child = spawn(&mut tokio::process::Command::from(command))
+            .await
             .map_err(|error| format!("{} of the image: {error}", image.process.argv[0]))?;
         let pid = child.id().and_then(|pid| i32::try_from(pid).ok());
         let mark = pid.and_then(process::mark);
@@ -127,6 +127,20 @@ impl Host {
     pub async fn stop_everything(&self, grace: Duration) {
         process::stop_all(|| process::with_variable(OWNER_VARIABLE, &self.owner), grace).await;
     }
+}
+
+/// Another process that was forked while this program was unpacked holds it open for writing until it starts its own, and
+/// the kernel starts no program that is being written (`execve(2)`, ETXTBSY): a moment later it does.
+async fn spawn(command: &mut tokio::process::Command) -> io::Result<tokio::process::Child> {
+    for wait_ms in [5, 20, 100, 400] {
+        match command.spawn() {
+            Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy => {
+                tokio::time::sleep(Duration::from_millis(wait_ms)).await;
+            }
+            started => return started,
+        }
+    }
+    command.spawn()
 }
 
 fn how_it_ended(status: ExitStatus) -> String {

@@ -154,7 +154,7 @@ impl Instances {
                 let mut env = recipe.env.clone();
                 env.push(("PORT".to_owned(), record.address.port().to_string()));
                 record.process =
-                    Some(self.host.start(&self.ledger, &record, &image, &env).map_err(not_started)?);
+                    Some(self.host.start(&self.ledger, &record, &image, &env).await.map_err(not_started)?);
                 self.ledger.save_instance(&record).await?;
                 Ok(record)
             }
