@@ -31,27 +31,31 @@ impl Turns {
     /// Takes up what others have decided about this process' runs, and gives back the places of runs that nobody drives
     /// any more: of a process that was killed, and of one that ended while its run stood at a gate.
     pub(super) async fn look(&self, runs: &[Arc<engine::State>]) -> Result<(), StoreError> {
-        // A folder that cannot be read tells nobody's death; the next look may.
-        let Ok(driven) = process::driven(&self.state) else { return Ok(()) };
-        for effect in self.store.pending_effects_of(PREFIX).await? {
-            match ticket_of(&effect).map(|ticket| ticket.run) {
-                Some(run) if self.mine.contains(&run) => self.courier.take_up(effect),
-                Some(run) if driven.contains(&run) => {}
-                Some(_) | None => self.store.write(Write::Acknowledge(effect.key)).await?,
-            }
-        }
+        let effects = self.store.pending_effects_of(PREFIX).await?;
         let waited_for: BTreeSet<&GroupKey> = runs
             .iter()
             .filter_map(|state| state.run())
             .flat_map(|run| run.waiting_for_groups())
             .map(|waiting| &waiting.group.key)
             .collect();
+        let mut places = Vec::new();
         for key in waited_for {
             let group = self.groups.state(key).await?;
-            let places = group.holder().into_iter().chain(group.waiting());
-            for left in places.filter(|place| !driven.contains(&place.ticket.run)) {
-                self.groups.leave(key, left.ticket.clone()).await?;
+            let tickets = group.holder().into_iter().chain(group.waiting()).map(|place| place.ticket.clone());
+            places.extend(tickets.map(|ticket| (key, ticket)));
+        }
+        // Last of all: a process says which runs it drives before they ask for a place, so that whoever is in what was
+        // read above, and not in this, has died. A folder that cannot be read tells nobody's death; the next look may.
+        let Ok(driven) = process::driven(&self.state) else { return Ok(()) };
+        for effect in effects {
+            match ticket_of(&effect).map(|ticket| ticket.run) {
+                Some(run) if self.mine.contains(&run) => self.courier.take_up(effect),
+                Some(run) if driven.contains(&run) => {}
+                Some(_) | None => self.store.write(Write::Acknowledge(effect.key)).await?,
             }
+        }
+        for (key, ticket) in places.into_iter().filter(|(_, ticket)| !driven.contains(&ticket.run)) {
+            self.groups.leave(key, ticket).await?;
         }
         Ok(())
     }
