@@ -3,7 +3,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use axum::serve::ListenerExt as _;
@@ -43,6 +43,8 @@ use crate::{garbage, http, scrub};
 
 /// How long requests under way may take when the server ends.
 const END_WITHIN: Duration = Duration::from_secs(5);
+/// How long a server that ends may still hold the data folder.
+const LOCK_WITHIN: Duration = Duration::from_secs(2);
 
 /// A server that has begun: it listens, and what an earlier process left undone goes on.
 pub struct Server {
@@ -67,7 +69,7 @@ impl Server {
     /// The folder is another process' or cannot be used, the address is taken, or the executor that was asked for is
     /// not there.
     pub async fn start(options: Options) -> anyhow::Result<Self> {
-        let lock = lock(&options)?;
+        let lock = lock(&options).await?;
         let parts = Parts::open(&options).await?;
         let executor = parts.runner.chosen_executor().to_string();
         let first = parts.accounts.first_start(&options.data).await?;
@@ -123,14 +125,21 @@ impl Server {
     }
 }
 
-fn lock(options: &Options) -> anyhow::Result<File> {
+/// Waits for a server that is just ending: who restarts one often has the old one's last moment and the new one's first
+/// at once.
+async fn lock(options: &Options) -> anyhow::Result<File> {
     let folder = options.data.display();
     std::fs::create_dir_all(&options.data)
         .with_context(|| format!("the data folder {folder} cannot be made"))?;
     let lock =
         File::create(options.data.join("lock")).with_context(|| format!("the data folder {folder}"))?;
-    flock(&lock, FlockOperation::NonBlockingLockExclusive)
-        .with_context(|| format!("another server uses the data folder {folder}"))?;
+    let begun = Instant::now();
+    while let Err(error) = flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+        if error != rustix::io::Errno::WOULDBLOCK || begun.elapsed() > LOCK_WITHIN {
+            return Err(error).with_context(|| format!("another server uses the data folder {folder}"));
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     Ok(lock)
 }
 

@@ -1,6 +1,7 @@
+use sluice_server::Server;
 use sluice_wire::{JobState, RunState};
 
-use crate::world::{World, git};
+use crate::world::{World, git, options};
 
 /// Waits for the file `go` beside the server's folder, so that a test says when it may end.
 fn waiting_job(world: &World) -> String {
@@ -47,4 +48,13 @@ async fn a_push_whose_end_nobody_saw_gets_its_run_at_the_next_start() {
     let run = world.ended(2).await;
     assert_eq!((run.run.title.as_str(), run.run.actor.as_str()), ("Unseen", "admin"));
     world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_has_one_server_and_the_next_waits_for_one_that_ends() {
+    let mut world = World::start().await;
+    let refused = Server::start(options(world.folder.path())).await.err().unwrap();
+    assert!(refused.to_string().contains("another server uses the data folder"), "{refused}");
+    let (next, ()) = tokio::join!(Server::start(options(world.folder.path())), world.end());
+    next.unwrap();
 }

@@ -142,13 +142,18 @@ impl World {
     }
 }
 
-async fn serve(folder: &Path) -> (String, oneshot::Sender<()>, JoinHandle<anyhow::Result<()>>) {
+/// How the server of a world's folder is started.
+pub fn options(folder: &Path) -> Options {
     let version =
         ServerVersion { version: "1".to_owned(), commit: "c".to_owned(), description: "test".to_owned() };
     let mut options = Options::new(folder.join("data"), folder.join("no-binary"), version);
     options.listen = "127.0.0.1:0".parse().unwrap();
     options.executor = ExecutorChoice::Host;
-    let server = Server::start(options).await.unwrap();
+    options
+}
+
+async fn serve(folder: &Path) -> (String, oneshot::Sender<()>, JoinHandle<anyhow::Result<()>>) {
+    let server = Server::start(options(folder)).await.unwrap();
     let url = server.url().to_owned();
     let (stop, stopped) = oneshot::channel();
     let serving = tokio::spawn(server.run_until(async move {
