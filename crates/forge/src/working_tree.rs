@@ -113,7 +113,8 @@ async fn commit(root: &Path, head: &str, into: &Path) -> Result<(String, String)
     Ok((commit.trim().to_owned(), tree))
 }
 
-/// An empty bare repository that finds the person's objects, and knows what the person ignores.
+/// An empty bare repository that finds the person's objects, submodules and git-lfs files, and knows what the person
+/// ignores.
 fn borrow(common: &Path, own: &Path, into: &Path) -> std::io::Result<()> {
     // As `git init --bare` makes one.
     for folder in ["info", "objects/info", "objects/pack", "refs/heads", "refs/tags", "refs/sluice"] {
@@ -126,6 +127,13 @@ fn borrow(common: &Path, own: &Path, into: &Path) -> std::io::Result<()> {
     )?;
     let objects = common.join("objects").canonicalize()?;
     std::fs::write(into.join("objects/info/alternates"), format!("{}\n", objects.display()))?;
+    // A linked working tree may have submodules of its own; git-lfs keeps its files once for all.
+    for (from, name) in [(own, "modules"), (common, "modules"), (common, "lfs")] {
+        let (from, link) = (from.join(name), into.join(name));
+        if from.is_dir() && !link.exists() {
+            std::os::unix::fs::symlink(from.canonicalize()?, link)?;
+        }
+    }
     // The index is copied for its times, so that only what changed is read again.
     let copies = [
         (common.join("info/exclude"), into.join("info/exclude")),

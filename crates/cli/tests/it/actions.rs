@@ -1,6 +1,6 @@
 //! Actions and workflows of other repositories: taken from a mirror, and locked.
 
-use crate::repository::{Repository, Said};
+use crate::repository::{Repository, Said, says};
 
 const CI: &str = ".github/workflows/ci.yml";
 
@@ -28,14 +28,6 @@ fn commit(repository: &Repository, name: &str) {
 
 fn sluice(repository: &Repository, verb: &[&str]) -> Said {
     repository.sluice(&[verb, &["--actions-mirror", "mirror"]].concat())
-}
-
-fn says(said: &Said, code: i32, words: &[&str]) {
-    let all = format!("{}{}", said.stdout, said.stderr);
-    assert_eq!(said.code, code, "{all}");
-    for word in words {
-        assert!(all.contains(word), "`{word}` is not in:\n{all}");
-    }
 }
 
 fn greet(text: &str) -> String {

@@ -1,10 +1,9 @@
 //! Concurrency groups of `sluice run`: between the workflows of one process, and between processes.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, ChildStdout, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::repository::{Repository, Said, send};
+use crate::repository::Repository;
+use crate::under_way::UnderWay;
 
 /// Longer than anything takes on a busy machine.
 const WITHIN: Duration = Duration::from_secs(60);
@@ -31,49 +30,16 @@ fn go(repository: &Repository) {
     std::fs::write(repository.state().join("go"), "").unwrap();
 }
 
-/// A `sluice run` under way, and what it has said so far.
-struct Running {
-    child: Child,
-    lines: BufReader<ChildStdout>,
-    said: String,
-}
-
-impl Running {
-    fn start(repository: &Repository, more: &[&str]) -> Self {
-        let mut command = repository.command(&[&["run", "--runner", "host"], more].concat());
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap());
-        Self { child, lines, said: String::new() }
-    }
-
-    /// Reads on until it has said this.
-    #[track_caller]
-    fn until(&mut self, word: &str) {
-        while !self.said.contains(word) {
-            let read = self.lines.read_line(&mut self.said).unwrap();
-            assert!(read > 0, "`{word}` was never said:\n{}", self.said);
-        }
-    }
-
-    fn end(mut self) -> Said {
-        while self.lines.read_line(&mut self.said).unwrap() > 0 {}
-        let code = self.child.wait().unwrap().code().unwrap_or(-1);
-        Said { code, stdout: self.said, stderr: String::new() }
-    }
-
-    /// As a power cut leaves it.
-    fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
+fn start(repository: &Repository) -> UnderWay {
+    UnderWay::start(repository.command(&["run", "--runner", "host"]))
 }
 
 #[test]
 fn another_process_waits_for_its_turn_and_says_who_holds_the_group() {
     let repository = repository("concurrency: deploy\n", "");
-    let mut first = Running::start(&repository, &[]);
+    let mut first = start(&repository);
     first.until("build | begun");
-    let mut second = Running::start(&repository, &[]);
+    let mut second = start(&repository);
     second.until("ci.yml waits for the group `deploy`, which run 1 holds");
     let runs = repository.sluice(&["runs"]).stdout;
     assert!(runs.contains("⏸ queued") && runs.contains("⏸ run 2 waits for the group `deploy`"), "{runs}");
@@ -86,11 +52,11 @@ fn another_process_waits_for_its_turn_and_says_who_holds_the_group() {
 #[test]
 fn the_newest_process_takes_the_place_of_one_that_waits() {
     let repository = repository("", "    concurrency: deploy\n");
-    let mut first = Running::start(&repository, &[]);
+    let mut first = start(&repository);
     first.until("build | begun");
-    let mut second = Running::start(&repository, &[]);
+    let mut second = start(&repository);
     second.until("build waits for the group `deploy`, which `build` of run 1 holds");
-    let mut third = Running::start(&repository, &[]);
+    let mut third = start(&repository);
     third.until("waits for the group");
     let second = second.end();
     assert_eq!(second.code, 1, "{second:?}");
@@ -102,9 +68,9 @@ fn the_newest_process_takes_the_place_of_one_that_waits() {
 #[test]
 fn cancel_in_progress_reaches_another_process() {
     let repository = repository("concurrency: { group: deploy, cancel-in-progress: true }\n", "");
-    let mut first = Running::start(&repository, &[]);
+    let mut first = start(&repository);
     first.until("build | begun");
-    let mut second = Running::start(&repository, &[]);
+    let mut second = start(&repository);
     let first = first.end();
     assert!(first.code == 1 && first.stdout.contains("cancelled"), "{first:?}");
     second.until("build | begun");
@@ -115,11 +81,11 @@ fn cancel_in_progress_reaches_another_process() {
 #[test]
 fn a_process_that_is_killed_leaves_its_turn_to_the_next() {
     let repository = repository("", "    concurrency: { group: deploy, queue: max }\n");
-    let mut first = Running::start(&repository, &[]);
+    let mut first = start(&repository);
     first.until("build | begun");
-    let mut waiting = Running::start(&repository, &[]);
+    let mut waiting = start(&repository);
     waiting.until("waits for the group");
-    let mut last = Running::start(&repository, &[]);
+    let mut last = start(&repository);
     last.until("waits for the group");
     // One that waits, and the one that holds the group.
     waiting.kill();
@@ -134,11 +100,11 @@ fn a_process_that_is_killed_leaves_its_turn_to_the_next() {
 #[test]
 fn who_is_cancelled_while_it_waits_ends_at_once() {
     let repository = repository("concurrency: { group: deploy, queue: max }\n", "");
-    let mut first = Running::start(&repository, &[]);
+    let mut first = start(&repository);
     first.until("build | begun");
-    let mut second = Running::start(&repository, &[]);
+    let mut second = start(&repository);
     second.until("waits for the group");
-    send(&second.child, "INT");
+    second.send("INT");
     let second = second.end();
     assert!(second.code == 130 && second.stdout.contains("cancelled"), "{second:?}");
     go(&repository);

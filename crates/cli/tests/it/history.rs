@@ -1,22 +1,12 @@
 //! Runs on this machine, looked at and changed from other processes.
 
-use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, Stdio};
-
-use crate::repository::{Repository, Said, send};
+use crate::repository::{Repository, Said, says};
+use crate::under_way::UnderWay;
 
 const CI: &str = ".github/workflows/ci.yml";
 
 fn workflow(jobs: &str) -> Repository {
     Repository::with(&[(CI, &format!("name: CI\non: push\njobs:\n{jobs}"))])
-}
-
-fn says(said: &Said, code: i32, words: &[&str]) {
-    let all = format!("{}{}", said.stdout, said.stderr);
-    assert_eq!(said.code, code, "{all}");
-    for word in words {
-        assert!(all.contains(word), "`{word}` is not in:\n{all}");
-    }
 }
 
 fn runs(repository: &Repository) -> Vec<serde_json::Value> {
@@ -26,16 +16,10 @@ fn runs(repository: &Repository) -> Vec<serde_json::Value> {
 }
 
 /// A run in a process of its own that has said `words`.
-fn begun(repository: &Repository, words: &str) -> (Child, BufReader<std::process::ChildStdout>) {
-    let mut command = repository.command(&["run", "--runner", "host"]);
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-    let mut output = BufReader::new(child.stdout.take().unwrap());
-    let mut line = String::new();
-    while !line.contains(words) {
-        line.clear();
-        assert_ne!(output.read_line(&mut line).unwrap(), 0, "the run ended before it said `{words}`");
-    }
-    (child, output)
+fn begun(repository: &Repository, words: &str) -> UnderWay {
+    let mut run = UnderWay::start(repository.command(&["run", "--runner", "host"]));
+    run.until(words);
+    run
 }
 
 const WAITS: &str = concat!(
@@ -87,23 +71,14 @@ fn what_failed_is_run_again_on_the_same_snapshot_and_what_passed_is_kept() {
 #[test]
 fn a_run_is_cancelled_and_followed_from_another_process() {
     let repository = workflow(WAITS);
-    let (mut child, mut output) = begun(&repository, "| ready");
+    let run = begun(&repository, "| ready");
     assert_eq!(runs(&repository)[0]["state"], "running");
     says(&repository.sluice(&["logs", "1", "wait"]), 0, &["ready"]);
-    let mut follower = repository.command(&["logs", "1", "wait", "--follow"]);
-    let mut follower = follower.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-    let mut followed = BufReader::new(follower.stdout.take().unwrap());
-    let mut text = String::new();
-    while !text.contains("ready") {
-        assert_ne!(followed.read_line(&mut text).unwrap(), 0, "{text}");
-    }
+    let mut follower = UnderWay::start(repository.command(&["logs", "1", "wait", "--follow"]));
+    follower.until("ready");
     says(&repository.sluice(&["cancel", "1"]), 0, &["run 1: ◐ cancelling"]);
-    let mut said = String::new();
-    output.read_to_string(&mut said).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(1));
-    assert!(said.contains("wait | cleaned up") && said.contains("⊘ CI cancelled"), "{said}");
-    followed.read_to_string(&mut text).unwrap();
-    assert!(text.contains("cleaned up") && follower.wait().unwrap().success(), "{text}");
+    says(&run.end(), 1, &["wait | cleaned up", "⊘ CI cancelled"]);
+    says(&follower.end(), 0, &["cleaned up"]);
     assert_eq!(runs(&repository)[0]["state"], "cancelled");
     says(&repository.sluice(&["cancel", "1"]), 2, &["it has ended: cancelled"]);
 }
@@ -115,9 +90,7 @@ fn a_run_whose_process_was_killed_is_told_as_interrupted_and_can_be_run_again() 
             "exec sleep 1000",
             "test -e /tmp/never || test $GITHUB_RUN_ATTEMPT = 2 || exec sleep 1000",
         ));
-    let (mut child, _output) = begun(&repository, "| ready");
-    send(&child, "KILL");
-    child.wait().unwrap();
+    begun(&repository, "| ready").kill();
     let listed = runs(&repository);
     assert_eq!(listed[0]["state"], "interrupted");
     assert!(listed[0]["problem"].as_str().unwrap().contains("killed"), "{listed:?}");

@@ -1,10 +1,10 @@
 //! Places of failed jobs: kept, looked into, left again.
 
-use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
 
 use crate::cases::image;
-use crate::repository::{Repository, Said};
+use crate::repository::{Repository, Said, says};
+use crate::under_way::UnderWay;
 
 const FAILS: &str = concat!(
     "name: CI\non: push\njobs:\n  build:\n    runs-on: ubuntu-latest\n    env: { PLAIN: seen, KEY: 'x-${{ secrets.KEY }}' }\n    steps:\n",
@@ -32,14 +32,6 @@ fn command(repository: &Repository, words: &[&str], more: &[String]) -> Command 
     let mut command = repository.command(&words.iter().copied().chain(more).collect::<Vec<_>>());
     command.env("KEY", "hunter2");
     command
-}
-
-fn says(said: &Said, code: i32, words: &[&str]) {
-    let all = format!("{}{}", said.stdout, said.stderr);
-    assert_eq!(said.code, code, "{all}");
-    for word in words {
-        assert!(all.contains(word), "`{word}` is not in:\n{all}");
-    }
 }
 
 fn said(mut command: Command) -> Said {
@@ -104,27 +96,15 @@ fn a_failed_jobs_place_is_kept_until_it_is_cleaned_or_the_job_runs_again() {
 fn a_job_stands_at_the_step_that_fails_until_it_is_told_to_go_on() {
     for runner in runners() {
         let repository = repository();
-        let mut child = command(&repository, &["run", "--secret", "KEY", "--break-on-failure"], &runner)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut output = BufReader::new(child.stdout.take().unwrap());
-        let mut line = String::new();
-        while !line.contains("go on:") {
-            line.clear();
-            assert_ne!(output.read_line(&mut line).unwrap(), 0, "the run ended before it stood");
-        }
+        let words = ["run", "--secret", "KEY", "--break-on-failure"];
+        let mut run = UnderWay::start(command(&repository, &words, &runner));
+        let line = run.until("go on:");
         assert!(line.contains("sluice shell 1 build --continue"), "{line}");
         let look = ["shell", "1", "build", "--", "sh", "-c", "cat file; echo made > here; echo $OWN-$KEY"];
         says(&said(command(&repository, &look, &[])), 0, &["left", "step-x-hunter2"]);
         says(&repository.sluice(&["runs"]), 0, &["◐ running", "KEPT OF"]);
         says(&repository.sluice(&["shell", "1", "build", "--continue"]), 0, &["goes on"]);
-        let mut rest = String::new();
-        output.read_to_string(&mut rest).unwrap();
-        assert_eq!(child.wait().unwrap().code(), Some(1));
-        assert!(rest.contains("build | afterwards"), "{rest}");
+        says(&run.end(), 1, &["build | afterwards"]);
         says(&repository.sluice(&["shell", "1", "build", "--continue"]), 2, &["no process runs 1 any more"]);
         assert!(!repository.sluice(&["runs"]).stdout.contains("KEPT OF"));
     }

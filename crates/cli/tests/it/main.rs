@@ -17,3 +17,4 @@ mod running;
 mod sample;
 mod server;
 mod terminal;
+mod under_way;

@@ -1,6 +1,6 @@
 //! `check`, `plan`, `compile` and `eval`: what they say, and their exit codes (0 fine, 1 findings, 2 usage or unreadable).
 
-use crate::repository::{Repository, Said};
+use crate::repository::{Repository, says};
 
 const GOOD: &str = "on: { push: { branches: [main] } }\njobs:\n  build:\n    runs-on: ubuntu-latest\n    steps:\n      - run: make\n";
 const CIRCLE: &str = concat!(
@@ -15,14 +15,6 @@ const CIRCLE: &str = concat!(
 );
 
 /// One clear message, on one of the streams, and the code.
-fn says(said: &Said, code: i32, words: &[&str]) {
-    let all = format!("{}{}", said.stdout, said.stderr);
-    assert_eq!(said.code, code, "{all}");
-    for word in words {
-        assert!(all.contains(word), "`{word}` is not in:\n{all}");
-    }
-}
-
 #[test]
 fn a_good_repository_is_fine() {
     let repository =

@@ -5,6 +5,8 @@ use std::process::{Command, Output};
 
 use tempfile::TempDir;
 
+use crate::under_way::output;
+
 pub struct Repository {
     folder: TempDir,
 }
@@ -57,7 +59,7 @@ impl Repository {
     }
 
     pub fn sluice(&self, args: &[&str]) -> Said {
-        Said::from(self.command(args).output().unwrap())
+        Said::from(output(&mut self.command(args)))
     }
 
     /// A call that is not made yet.
@@ -80,6 +82,16 @@ impl Repository {
     pub fn git_says(&self, args: &[&str]) -> String {
         let output = Command::new("git").args(args).current_dir(self.path()).output().unwrap();
         String::from_utf8(output.stdout).unwrap()
+    }
+}
+
+/// Asserts on the exit code, and on words of either stream.
+#[track_caller]
+pub fn says(said: &Said, code: i32, words: &[&str]) {
+    let all = format!("{}{}", said.stdout, said.stderr);
+    assert_eq!(said.code, code, "{all}");
+    for word in words {
+        assert!(all.contains(word), "`{word}` is not in:\n{all}");
     }
 }
 

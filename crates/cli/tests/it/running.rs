@@ -1,10 +1,9 @@
 //! `sluice run` on the host: what it says, its exit codes, and that it leaves the tree and the machine as they were.
 
-use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
-use std::process::{Child, Stdio};
 
-use crate::repository::{Repository, Said, send};
+use crate::repository::{Repository, Said, says};
+use crate::under_way::UnderWay;
 
 const CI: &str = ".github/workflows/ci.yml";
 
@@ -18,14 +17,6 @@ fn circleci(text: &str) -> Repository {
 
 fn run(repository: &Repository, more: &[&str]) -> Said {
     repository.sluice(&[&["run", "--runner", "host"], more].concat())
-}
-
-fn says(said: &Said, code: i32, words: &[&str]) {
-    let all = format!("{}{}", said.stdout, said.stderr);
-    assert_eq!(said.code, code, "{all}");
-    for word in words {
-        assert!(all.contains(word), "`{word}` is not in:\n{all}");
-    }
 }
 
 #[test]
@@ -162,6 +153,49 @@ fn the_persons_tree_and_index_stay_as_they_are() {
 }
 
 #[test]
+fn submodules_are_those_of_the_persons_clone() {
+    let library = Repository::with(&[("library.txt", "of the library\n")]);
+    let repository = workflow(concat!(
+        "  look:\n    runs-on: ubuntu-latest\n    steps:\n      - uses: actions/checkout@v4\n",
+        "        with: { submodules: recursive }\n      - run: cat vendor/library.txt\n",
+    ));
+    let address = format!("file://{}", library.path().display());
+    repository.git(&["-c", "protocol.file.allow=always", "submodule", "--quiet", "add", &address, "vendor"]);
+    repository.git(&["commit", "--quiet", "--message", "A submodule"]);
+    // What .gitmodules names is not reached: the clone has all that is needed.
+    drop(library);
+    says(&run(&repository, &[]), 0, &["look | Checked out the submodule vendor", "look | of the library"]);
+    repository.git(&["worktree", "add", "--quiet", "-b", "beside", ".git/beside"]);
+    // A linked working tree that was given none finds those of the first.
+    let beside = ["-C", ".git/beside"];
+    says(
+        &run(&repository, &beside),
+        0,
+        &["look | Checked out the submodule vendor", "look | of the library"],
+    );
+}
+
+#[test]
+fn files_of_git_lfs_come_as_themselves() {
+    let repository = workflow(concat!(
+        "  look:\n    runs-on: ubuntu-latest\n    steps:\n      - uses: actions/checkout@v4\n",
+        "        with: { lfs: true }\n      - run: cat large.bin\n",
+    ));
+    let has_lfs =
+        std::process::Command::new("git").args(["lfs", "version"]).output().unwrap().status.success();
+    if !has_lfs {
+        println!("git-lfs is not installed: what happens without it is looked at instead");
+        return says(&run(&repository, &[]), 1, &["install the package git-lfs"]);
+    }
+    repository.git(&["lfs", "install", "--local"]);
+    repository.git(&["lfs", "track", "*.bin"]);
+    repository.write("large.bin", b"the content itself\n");
+    repository.git(&["add", "--all"]);
+    repository.git(&["commit", "--quiet", "--message", "A large file"]);
+    says(&run(&repository, &[]), 0, &["look | the content itself"]);
+}
+
+#[test]
 fn a_ref_that_cannot_be_is_refused_and_one_that_is_missing_is_suggested() {
     let repository = workflow("  a:\n    runs-on: ubuntu-latest\n    steps: [{ run: echo a }]\n");
     for name in ["", "a b", "x..y"] {
@@ -179,16 +213,12 @@ fn a_terminated_run_stops_its_jobs_and_a_killed_one_leaves_nothing_to_the_next()
         "      - run: echo cleaned up\n        if: always()\n",
         "  quick:\n    runs-on: ubuntu-latest\n    steps: [{ run: echo quick }]\n",
     ));
-    let (child, mut output) = wait_until_ready(&repository);
-    send(&child, "TERM");
-    let (said, code) = finish(child, &mut output);
-    assert!(said.contains("wait | cleaned up") && said.contains("⊘ CI cancelled"), "{said}");
-    assert_eq!(code, Some(128 + 15));
+    let running = wait_until_ready(&repository);
+    running.send("TERM");
+    says(&running.end(), 128 + 15, &["wait | cleaned up", "⊘ CI cancelled"]);
     assert_eq!(left(&repository), Vec::<PathBuf>::new());
 
-    let (child, mut output) = wait_until_ready(&repository);
-    send(&child, "KILL");
-    finish(child, &mut output);
+    wait_until_ready(&repository).kill();
     assert_ne!(
         left(&repository),
         Vec::<PathBuf>::new(),
@@ -221,22 +251,10 @@ fn the_persons_configuration_stands_in_for_what_is_not_given() {
     );
 }
 
-fn wait_until_ready(repository: &Repository) -> (Child, impl BufRead) {
-    let mut command = repository.command(&["run", "--runner", "host", "--job", "wait"]);
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-    let mut output = BufReader::new(child.stdout.take().unwrap());
-    let mut line = String::new();
-    while !line.contains("| ready") {
-        line.clear();
-        assert_ne!(output.read_line(&mut line).unwrap(), 0, "the run ended before its step began");
-    }
-    (child, output)
-}
-
-fn finish(mut child: Child, output: &mut impl BufRead) -> (String, Option<i32>) {
-    let mut said = String::new();
-    output.read_to_string(&mut said).unwrap();
-    (said, child.wait().unwrap().code())
+fn wait_until_ready(repository: &Repository) -> UnderWay {
+    let mut run = UnderWay::start(repository.command(&["run", "--runner", "host", "--job", "wait"]));
+    run.until("| ready");
+    run
 }
 
 /// The folders of processes and of runners.

@@ -75,8 +75,12 @@ pub async fn checkout(
     let direct = (!place.is_container).then(|| PathBuf::from(&wanted.target));
     let folder = direct.clone().unwrap_or_else(|| private.clone());
     std::fs::create_dir_all(&folder).map_err(|error| CheckoutError::File { path: folder.clone(), error })?;
-    let git =
-        Git { folder: &folder, config: configuration(place)?, authorization: authorization(&order.source) };
+    let git = Git {
+        folder: &folder,
+        config: configuration(place)?,
+        authorization: authorization(&order.source),
+        may_read_disk: false,
+    };
     let mut lines = vec![fetch(&git, order, wanted).await?];
     if wanted.submodules != Submodules::None {
         lines.extend(submodules::check_out(&git, order, wanted).await?);
@@ -112,10 +116,6 @@ async fn fetch(git: &Git<'_>, order: &JobOrder, wanted: &Checkout) -> Result<Str
         let all = wanted.depth.is_none().then_some("+refs/heads/*:refs/remotes/origin/*");
         let mut with_all = arguments.clone();
         with_all.push(commit);
-        if snapshot.is_some() {
-            // A shallow history would end at the snapshot, and HEAD shall be at the commit below it.
-            with_all.push(trigger.sha.as_str());
-        }
         // A shallow snapshot comes without its parent, where HEAD is to be.
         with_all.extend(snapshot.map(|_| trigger.sha.as_str()));
         with_all.extend(all);
@@ -143,7 +143,8 @@ async fn prepare_files(git: &Git<'_>, wanted: &Checkout) -> Result<(), CheckoutE
         git.run(&arguments).await?;
     }
     if wanted.lfs {
-        git.run(&["lfs", "install", "--local"]).await.map_err(|error| match error {
+        // Without the hooks, which none of git's commands here may run.
+        git.run(&["lfs", "install", "--local", "--skip-repo"]).await.map_err(|error| match error {
             CheckoutError::Git { said, .. } if said.contains("not a git command") => CheckoutError::NoLfs,
             error => error,
         })?;
@@ -220,6 +221,8 @@ struct Git<'a> {
     folder: &'a Path,
     config: PathBuf,
     authorization: Option<Authorization>,
+    /// Submodules may come from an address on this machine's disk.
+    may_read_disk: bool,
 }
 
 impl Git<'_> {
@@ -233,6 +236,7 @@ impl Git<'_> {
         command
             .arg("-C")
             .arg(self.folder)
+            .args(self.may_read_disk.then_some(["-c", "protocol.file.allow=always"]).into_iter().flatten())
             .args(arguments)
             .env("GIT_CONFIG_GLOBAL", &self.config)
             .env("GIT_CONFIG_NOSYSTEM", "1")

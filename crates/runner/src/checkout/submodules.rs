@@ -19,11 +19,11 @@ pub(super) async fn check_out(
     wanted: &Checkout,
 ) -> Result<Vec<String>, CheckoutError> {
     let own = match &order.source {
-        SourceTree::WorkingTree { path, .. } => Some(path.clone()),
+        SourceTree::WorkingTree { path, .. } => Some(git_folder(path)),
         SourceTree::Bare { .. } | SourceTree::Remote { .. } => None,
     };
-    let walk = Walk { wanted, may_read_disk: own.is_some() };
-    let lines = walk.level(git.clone(), own.as_deref().map(git_folder), 0).await?;
+    let reader = Git { may_read_disk: own.is_some(), ..git.clone() };
+    let lines = Walk { wanted }.level(reader, own, 0).await?;
     // What steps see are the addresses of `.gitmodules`, wherever the commits came from.
     git.run(&["submodule", "sync", "--quiet", "--recursive"]).await?;
     Ok(lines)
@@ -31,7 +31,6 @@ pub(super) async fn check_out(
 
 struct Walk<'a> {
     wanted: &'a Checkout,
-    may_read_disk: bool,
 }
 
 struct Submodule {
@@ -99,19 +98,16 @@ impl Walk<'_> {
             git.run(&["config", &key, &format!("file://{}", own.display())]).await?;
         }
         let depth = self.wanted.depth.map(|depth| format!("--depth={depth}"));
-        let mut arguments = Vec::new();
-        if self.may_read_disk {
-            arguments.extend(["-c", "protocol.file.allow=always"]);
-        }
-        arguments.extend(["submodule", "update", "--quiet", "--force"]);
+        let mut arguments = vec!["submodule", "update", "--quiet", "--force"];
         arguments.extend(depth.as_deref());
         arguments.extend(["--", &submodule.path]);
         git.run(&arguments).await
     }
 }
 
-/// The git folder of a working tree; that of a linked one is elsewhere.
-fn git_folder(tree: &Path) -> PathBuf {
-    let dot_git = tree.join(".git");
-    if dot_git.is_dir() { dot_git } else { tree.to_owned() }
+/// Of a repository with a working tree the folder within it; a snapshot is one itself, and has the submodules of the
+/// user's clone.
+fn git_folder(repository: &Path) -> PathBuf {
+    let dot_git = repository.join(".git");
+    if dot_git.is_dir() { dot_git } else { repository.to_owned() }
 }
