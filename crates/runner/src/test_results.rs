@@ -1,3 +1,5 @@
+//! What JUnit files of a job say: read, counted, and told of.
+
 use sluice_wire::{TestCase, TestOutcome};
 
 use crate::circleci::parse_junit;
@@ -5,7 +7,7 @@ use crate::job::{JobRun, StepsEnded};
 use crate::place::Place;
 use crate::session::Packed;
 
-/// The most that all files of a job's test results may hold.
+/// The most that all files of test results that are read at once may hold.
 const RESULTS_LIMIT_BYTES: usize = 64 << 20;
 /// The most failed tests of a job that are told of by name; the counts are of all.
 const FAILED_LIMIT: usize = 1_000;
@@ -18,39 +20,79 @@ pub async fn collect(job: &JobRun<'_>, place: &Place, ended: &mut StepsEnded) {
         return;
     }
     let last = u32::try_from(job.work.steps.len()).unwrap_or(u32::MAX);
-    let files = match read(place, patterns).await {
+    let mut files = match read(place, &place.layout.workspace.inside, patterns).await {
         Ok(files) => files,
         Err(problem) => {
             return job.log.say(last, format!("##[warning]--junit: no test results: {problem}")).await;
         }
     };
+    // Folders are entries too, and a folder's name may match.
+    files.retain(|(name, content)| name.ends_with(".xml") || !content.is_empty());
     if files.is_empty() {
         return;
     }
-    let (mut passed, mut failed, mut skipped) = (0, 0, 0);
-    for (name, content) in &files {
-        match parse_junit(content) {
-            Ok(report) => {
-                for case in report.cases {
-                    match case.outcome {
-                        TestOutcome::Passed => passed += 1,
-                        TestOutcome::Skipped => skipped += 1,
-                        TestOutcome::Failed { .. } => {
-                            failed += 1;
-                            if ended.failed_tests.len() < FAILED_LIMIT {
-                                ended.failed_tests.push(masked(job, case));
-                            }
-                        }
-                    }
+    let cases = parse(job, last, "--junit: ", &files).await;
+    let text = tell(job, cases, &mut ended.failed_tests).await;
+    job.log.say(last, format!("{text} in {} JUnit files", files.len())).await;
+}
+
+/// Name and content of every file below `root` that a pattern matches, or of `root` where it is a file.
+///
+/// # Errors
+/// What cannot be read, or that it is more than the limit.
+pub async fn read(place: &Place, root: &str, patterns: &[String]) -> Result<Vec<(String, Vec<u8>)>, String> {
+    let mut files: Vec<(String, Vec<u8>)> = Vec::new();
+    let mut size = 0;
+    let packed = place.session.pack(root, patterns, |piece| {
+        match piece {
+            Packed::Entry(entry) => {
+                files.push((String::from_utf8_lossy(&entry.path).into_owned(), Vec::new()));
+            }
+            Packed::Data(bytes) => {
+                size += bytes.len();
+                if size > RESULTS_LIMIT_BYTES {
+                    return Err(format!("more than {} MiB of test results", RESULTS_LIMIT_BYTES >> 20));
+                }
+                if let Some((_, content)) = files.last_mut() {
+                    content.extend_from_slice(&bytes);
                 }
             }
-            Err(problem) => job.log.say(last, format!("##[warning]--junit: {name}: {problem}")).await,
+        }
+        Ok(())
+    });
+    packed.await.map_err(|error| error.to_string())?;
+    Ok(files)
+}
+
+/// The tests of all files. A file that is no JUnit file is told of in the step's log, and passed over.
+pub async fn parse(job: &JobRun<'_>, step: u32, who: &str, files: &[(String, Vec<u8>)]) -> Vec<TestCase> {
+    let mut cases = Vec::new();
+    for (name, content) in files {
+        match parse_junit(content) {
+            Ok(report) => cases.extend(report.cases),
+            Err(problem) => job.log.say(step, format!("##[warning]{who}{name}: {problem}")).await,
+        }
+    }
+    cases
+}
+
+/// Tells how many passed, failed and were skipped, and gives it in words. Those that failed are added to the job's.
+pub async fn tell(job: &JobRun<'_>, cases: Vec<TestCase>, failed_tests: &mut Vec<TestCase>) -> String {
+    let (mut passed, mut failed, mut skipped) = (0, 0, 0);
+    for case in cases {
+        match case.outcome {
+            TestOutcome::Passed => passed += 1,
+            TestOutcome::Skipped => skipped += 1,
+            TestOutcome::Failed { .. } => {
+                failed += 1;
+                if failed_tests.len() < FAILED_LIMIT {
+                    failed_tests.push(masked(job, case));
+                }
+            }
         }
     }
     job.log.tests_stored(passed, failed, skipped).await;
-    let files = files.len();
-    let text = format!("Tests: {passed} passed, {failed} failed, {skipped} skipped in {files} JUnit files");
-    job.log.say(last, text).await;
+    format!("Tests: {passed} passed, {failed} failed, {skipped} skipped")
 }
 
 fn masked(job: &JobRun<'_>, case: TestCase) -> TestCase {
@@ -65,31 +107,4 @@ fn masked(job: &JobRun<'_>, case: TestCase) -> TestCase {
         },
         ..case
     }
-}
-
-/// Name and content of every file of the workspace that a pattern matches.
-async fn read(place: &Place, patterns: &[String]) -> Result<Vec<(String, Vec<u8>)>, String> {
-    let mut files: Vec<(String, Vec<u8>)> = Vec::new();
-    let mut size = 0;
-    let packed = place.session.pack(&place.layout.workspace.inside, patterns, |piece| {
-        match piece {
-            Packed::Entry(entry) => {
-                files.push((String::from_utf8_lossy(&entry.path).into_owned(), Vec::new()));
-            }
-            Packed::Data(bytes) => {
-                size += bytes.len();
-                if size > RESULTS_LIMIT_BYTES {
-                    return Err(format!("they are more than {} MiB", RESULTS_LIMIT_BYTES >> 20));
-                }
-                if let Some((_, content)) = files.last_mut() {
-                    content.extend_from_slice(&bytes);
-                }
-            }
-        }
-        Ok(())
-    });
-    packed.await.map_err(|error| error.to_string())?;
-    // Folders are entries too, and a folder's name may match.
-    files.retain(|(name, content)| name.ends_with(".xml") || !content.is_empty());
-    Ok(files)
 }
