@@ -3,28 +3,28 @@ use sluice_wire::DeployRequest;
 
 use crate::Exit;
 use crate::promotion::{Followed, RETRY_AFTER, conclude, follow};
-use crate::remote::{ServerArgs, converse};
+use crate::remote::{RepositoryArgs, converse};
 
 #[derive(clap::Args)]
 pub struct Args {
     /// The environment that what this run has pushed shall enter
     environment: String,
-    /// The tag that the images were pushed with [default: the last push of each]
+    /// The tag that the images were pushed with [default: in a job of the server, the last push of each]
     #[arg(long)]
     tag: Option<String>,
     /// Do not wait for a person at the gate (exit code 3)
     #[arg(long)]
     no_wait: bool,
     #[command(flatten)]
-    server: ServerArgs,
+    repository: RepositoryArgs,
 }
 
 /// Asking twice is harmless: the run has one release, and that release one promotion into the environment.
 pub fn run(args: &Args) -> anyhow::Result<Exit> {
-    let request =
-        DeployRequest { environment: EnvironmentName::new(&args.environment), tag: args.tag.clone() };
     converse(async {
-        let client = args.server.client()?;
+        let (client, repository) = args.repository.client_of_any()?;
+        let (environment, tag) = (EnvironmentName::new(&args.environment), args.tag.clone());
+        let request = DeployRequest { environment, tag, repository };
         loop {
             match client.deploy(&request).await {
                 Ok(progress) => match follow(progress, !args.no_wait).await? {

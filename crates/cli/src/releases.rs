@@ -23,7 +23,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
             [
                 release.version.clone(),
                 release.commit.short().to_owned(),
-                release.run.to_string(),
+                release.run.map_or_else(|| "-".to_owned(), |run| run.to_string()),
                 show::ago(release.created),
                 live.join(", "),
                 release.description.clone(),

@@ -45,7 +45,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
 
 /// Another attempt on the snapshot of the first.
 async fn here(args: &Args, local: Local) -> anyhow::Result<Exit> {
-    let Local { history, state, root: _ } = local;
+    let Local { history, state, root } = local;
     let number = args.run;
     // Settles it, where its process was killed.
     history.run(number).await?;
@@ -62,7 +62,7 @@ async fn here(args: &Args, local: Local) -> anyhow::Result<Exit> {
         (None, false) => RerunScope::All,
     };
     drop(history);
-    let options = args.jobs.clone().absolute()?.over(earlier).options(state)?;
+    let options = args.jobs.clone().absolute()?.over(earlier).options(&root, state)?;
     let again = |_: &_, job: &sluice_model::InstanceId| format!("sluice rerun {number} --job {}", job.job);
     run::perform(Performance {
         plans: vec![plan],

@@ -93,10 +93,12 @@ pub struct Approver {
     pub can_write: bool,
 }
 
-/// What a run pushed, to be kept as a release.
+/// What a run pushed, or a person's own pipeline, to be kept as a release.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RecordRelease {
-    pub run: RunId,
+    /// None: pushed elsewhere, with the author's own token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<RunId>,
     pub commit: CommitSha,
     pub git_ref: String,
     pub subject: String,

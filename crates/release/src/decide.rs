@@ -182,12 +182,14 @@ fn reject(
     let rejected =
         Event::PromotionRejected { at: now, promotion: id, by: by.clone(), reason: reason.clone() };
     draft.push(rejected);
-    if let Some(release) =
-        state.release(promotion.release).filter(|_| promotion.kind == PromotionKind::Forward)
+    if let Some(run) = state
+        .release(promotion.release)
+        .filter(|_| promotion.kind == PromotionKind::Forward)
+        .and_then(Release::run)
     {
-        let gate = state.run_gates.get(&(release.run, environment.clone()));
+        let gate = state.run_gates.get(&(run, environment.clone()));
         if !gate.is_some_and(|gate| gate.is_open || gate.rejected) {
-            draft.push(Event::RunGateRejected { at: now, run: release.run, environment, by, reason });
+            draft.push(Event::RunGateRejected { at: now, run, environment, by, reason });
         }
     }
     Ok(draft.settle())

@@ -65,7 +65,7 @@ impl Draft {
     /// Enough people have said yes: the same gate in the release's run is open too.
     fn open_run_gate(&mut self, promotion: &Promotion) {
         let Some(release) = self.state.release(promotion.release) else { return };
-        let (run, author) = (release.run, release.author.clone());
+        let (Some(run), author) = (release.run(), release.author.clone()) else { return };
         let key = (run, promotion.environment.clone());
         if self.state.run_gates.get(&key).is_some_and(|gate| gate.is_open || gate.rejected) {
             return;
@@ -168,9 +168,8 @@ impl Draft {
     /// Proposes without anybody's asking: never what is older than what came before it, never where automation pauses.
     pub(crate) fn propose_by_itself(&mut self, release: ReleaseId, environment: &EnvironmentName) {
         let Some(found) = self.state.release(release) else { return };
-        let run = found.run;
-        let key = (run, environment.clone());
-        let is_rejected = self.state.run_gates.get(&key).is_some_and(|gate| gate.rejected);
+        let gate = found.run().and_then(|run| self.state.run_gates.get(&(run, environment.clone())));
+        let is_rejected = gate.is_some_and(|gate| gate.rejected);
         let is_known = self.state.policy().is_some_and(|policy| policy.environment(environment).is_some());
         let is_held = self.state.environment(environment).is_some_and(|place| place.hold.is_some());
         let was_there = self.state.promotion_of(release, environment).is_some();

@@ -19,7 +19,7 @@ pub fn fold(state: &mut State, event: &Event) {
                 PromotionKind::Rollback { .. } => PromotionState::Ready { since: *at },
             };
             // What people said in the run is for its release's first promotion into the environment.
-            let approvals = match (how, state.release(*release).map(|release| release.run)) {
+            let approvals = match (how, state.release(*release).and_then(crate::Release::run)) {
                 (PromotionKind::Forward, Some(run)) => state
                     .run_gates
                     .get_mut(&(run, environment.clone()))

@@ -36,7 +36,7 @@ pub use fold::fold;
 pub use gate::{Wait, waits};
 pub use promotion::{Approval, Failure, Promotion, PromotionKind, PromotionState, Proposer, Settings};
 pub use refused::Refused;
-pub use release::Release;
+pub use release::{Origin, Release};
 pub use rollout::{Rollout, rollout};
 pub use run_gate::{RunGate, run_approvals, run_gate};
 pub use state::{EnvironmentState, Hold, State};

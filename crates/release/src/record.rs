@@ -1,9 +1,9 @@
 use std::collections::BTreeMap;
 
-use sluice_model::{Digest, ReleaseId, ServiceName, Timestamp};
+use sluice_model::{Digest, ReleaseId, RunId, ServiceName, Timestamp};
 
 use crate::draft::Draft;
-use crate::{Config, Event, RecordRelease, Refused, Release, State, version_of};
+use crate::{Config, Event, Origin, RecordRelease, Refused, Release, State, version_of};
 
 pub(crate) fn change_policy(state: &State, now: Timestamp, config: Config) -> Result<Vec<Event>, Refused> {
     if state.policy() == Some(&config) {
@@ -23,7 +23,11 @@ pub(crate) fn record(state: &State, now: Timestamp, record: RecordRelease) -> Re
     let version = version_of(&record.git_ref, &record.commit, record.images.values());
     let images: BTreeMap<ServiceName, Digest> =
         record.images.into_iter().map(|(service, image)| (service, image.digest)).collect();
-    if state.releases().any(|release| release.run == record.run && release.images == images) {
+    let is_same = |release: &Release| match record.run {
+        Some(run) => release.run() == Some(run) && release.images == images,
+        None => release.commit == record.commit && release.images == images,
+    };
+    if state.releases().any(is_same) {
         return Ok(Vec::new());
     }
     if let Some(same) = state.release_by_version(&version) {
@@ -33,6 +37,8 @@ pub(crate) fn record(state: &State, now: Timestamp, record: RecordRelease) -> Re
         return Err(Refused::VersionTaken { version, release: same.id });
     }
     let id = ReleaseId(state.releases.len() as u64 + 1);
+    let newest = || state.releases().map(|release| release.age().0).max().unwrap_or(RunId(0));
+    let origin = record.run.map_or_else(|| Origin::Elsewhere { after: newest() }, |run| Origin::Run { run });
     let release = Release {
         id,
         version,
@@ -40,7 +46,7 @@ pub(crate) fn record(state: &State, now: Timestamp, record: RecordRelease) -> Re
         git_ref: record.git_ref,
         subject: record.subject,
         author: record.author,
-        run: record.run,
+        origin,
         created: now,
         images,
         services: record.services,

@@ -73,7 +73,7 @@ impl State {
     }
     /// What the run made; none where it made nothing yet.
     pub fn release_of_run(&self, run: RunId) -> Option<&Release> {
-        self.releases().rev().find(|release| release.run == run)
+        self.releases().rev().find(|release| release.run() == Some(run))
     }
     pub fn promotion(&self, id: PromotionId) -> Option<&Promotion> {
         self.promotions.get(usize::try_from(id.0.checked_sub(1)?).ok()?).map(Arc::as_ref)

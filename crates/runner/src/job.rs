@@ -236,6 +236,9 @@ pub fn own_variables(order: &JobOrder) -> Vec<(String, String)> {
     if let Some(server) = &order.server {
         set("SLUICE_URL", &server.url);
         set("SLUICE_TOKEN", server.token.expose());
+        if let Some(repository) = &server.repository {
+            set("SLUICE_REPOSITORY", repository.as_str());
+        }
     }
     variables
 }

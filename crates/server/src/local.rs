@@ -17,7 +17,7 @@ use sluice_runner::{
     ActionSource, ExecutorChoice, ImageMap, JobStop, OnFailure, Runner, RunnerConfig, RunnerError,
 };
 use sluice_store::{Durability, Store, StoreError, StoredEffect};
-use sluice_wire::{JobEvent, QueuedFor, SourceTree, TestCase};
+use sluice_wire::{JobEvent, QueuedFor, RegistryAccess, ServerAccess, SourceTree, TestCase};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -53,6 +53,8 @@ pub struct LocalOptions {
     pub jobs: usize,
     /// Steps may call the host's container engine.
     pub allow_host_docker: bool,
+    /// Where jobs push images and deploy them, on the person's behalf.
+    pub delivers_to: Option<(ServerAccess, RegistryAccess)>,
     /// Where actions of other repositories come from.
     pub actions: ActionSource,
     /// Patterns of the JUnit files that are collected out of each job's workspace.
@@ -593,8 +595,8 @@ impl Host for LocalHost {
                     snapshot: source.commit.to_string(),
                 },
                 secrets: self.options.secrets.clone(),
-                registry: None,
-                server: None,
+                registry: self.options.delivers_to.as_ref().map(|(_, registry)| registry.clone()),
+                server: self.options.delivers_to.as_ref().map(|(server, _)| server.clone()),
                 allow_host_docker: self.options.allow_host_docker,
             })
         })

@@ -1,4 +1,4 @@
-//! What a run pushed becomes a release.
+//! What a run pushed becomes a release, and what a person's own pipeline pushed.
 
 use std::collections::BTreeMap;
 
@@ -7,6 +7,7 @@ use sluice_model::{CommitSha, ReleaseId, RepositoryName, ServiceName};
 use sluice_registry::{ImageRepository, Platform, Reference};
 use sluice_release::{self as release, Config, PushedImage, RecordRelease};
 
+use crate::accounts::Actor;
 use crate::app::App;
 use crate::refusal::Refusal;
 
@@ -24,7 +25,7 @@ pub(crate) async fn record(app: &App, run: &engine::Run, tag: Option<&str>) -> R
     let config = config_at(app, repository, &trigger.sha).await?;
     let images = pushed(app, run, &config, tag).await?;
     let command = release::Command::RecordRelease(Box::new(RecordRelease {
-        run: run.id(),
+        run: Some(run.id()),
         commit: trigger.sha.clone(),
         git_ref: trigger.git_ref.clone(),
         subject: trigger.subject.clone(),
@@ -35,6 +36,124 @@ pub(crate) async fn record(app: &App, run: &engine::Run, tag: Option<&str>) -> R
     let state = app.deliveries.command(repository, command).await?;
     let made = state.release_of_run(run.id()).map(|release| release.id);
     made.ok_or_else(|| Refusal::conflict("the run made no release"))
+}
+
+/// The release of what a person's own pipeline pushed with a tag; made now where it is not there.
+///
+/// Of which commit the images are, they say themselves: their label `org.opencontainers.image.revision`. It has to be on
+/// a branch or a tag of the repository here that makes releases.
+pub(crate) async fn record_elsewhere(
+    app: &App,
+    person: &Actor,
+    repository: &RepositoryName,
+    tag: &str,
+) -> Result<ReleaseId, Refusal> {
+    app.must_exist(repository).await?;
+    let state = app.deliveries.state(repository).await?;
+    let Some(policy) = state.policy() else {
+        return Err(Refusal::not_found(release::Refused::NoPolicy.to_string()));
+    };
+    let commit = commit_of(app, repository, policy, tag).await?;
+    let services = config_at(app, repository, &commit).await?.services;
+    let mut images = BTreeMap::new();
+    for service in &services {
+        let (image, _) = tagged(app, repository, &service.image, tag).await?;
+        images.insert(service.name.clone(), image);
+    }
+    let git_ref = release_ref(app, repository, policy, &commit, &images).await?;
+    let digests: BTreeMap<_, _> =
+        images.iter().map(|(service, image)| (service.clone(), image.digest.clone())).collect();
+    let command = release::Command::RecordRelease(Box::new(RecordRelease {
+        run: None,
+        git_ref,
+        subject: app.forge.commit(repository, &commit).await?.subject,
+        author: person.name.clone(),
+        commit: commit.clone(),
+        images,
+        services,
+    }));
+    let state = app.deliveries.command(repository, command).await?;
+    let made = state.releases().rev().find(|known| known.commit == commit && known.images == digests);
+    made.map(|release| release.id).ok_or_else(|| Refusal::conflict("these images made no release"))
+}
+
+/// The commit that all images of the policy name.
+async fn commit_of(
+    app: &App,
+    repository: &RepositoryName,
+    policy: &Config,
+    tag: &str,
+) -> Result<CommitSha, Refusal> {
+    let mut found: Option<(&str, CommitSha)> = None;
+    for service in &policy.services {
+        let (_, commit) = tagged(app, repository, &service.image, tag).await?;
+        match &found {
+            Some((other, known)) if *known != commit => {
+                return Err(Refusal::conflict(format!(
+                    "`{other}:{tag}` is of commit {}, and `{}:{tag}` of {}: a release is of one commit",
+                    known.short(),
+                    service.image,
+                    commit.short()
+                )));
+            }
+            _ => found = Some((&service.image, commit)),
+        }
+    }
+    found.map(|(_, commit)| commit).ok_or_else(|| Refusal::not_found("`sluice.yaml` names no services"))
+}
+
+/// The image that a tag names now, and its commit.
+async fn tagged(
+    app: &App,
+    repository: &RepositoryName,
+    image: &str,
+    tag: &str,
+) -> Result<(PushedImage, CommitSha), Refusal> {
+    let name: ImageRepository = image.parse().map_err(|error| Refusal::conflict(format!("{error}")))?;
+    if let Some(reason) = app.claims.refusal(repository, &name).await? {
+        return Err(Refusal::forbidden(reason));
+    }
+    let unknown =
+        || Refusal::not_found(format!("there is no image `{image}:{tag}` in the registry: push it first"));
+    let reference = Reference::Tag(tag.parse().map_err(|_| unknown())?);
+    let digest = app.registry.manifest(&name, &reference).await.map_err(|_| unknown())?.digest;
+    let image_of = app.registry.image(&name, &Reference::Digest(digest.clone()), &Platform::host()).await;
+    let labels =
+        image_of.map_err(|error| Refusal::conflict(format!("`{image}:{tag}`: {error}")))?.config.config;
+    let commit = labels.revision().and_then(|revision| revision.parse().ok()).ok_or_else(|| {
+        let label = "org.opencontainers.image.revision";
+        Refusal::conflict(format!(
+            "`{image}:{tag}` does not say its commit: build it with the label `{label}`"
+        ))
+    })?;
+    let version_label = labels.version().map(str::to_owned);
+    Ok((PushedImage { digest, tag: Some(tag.to_owned()), version_label }, commit))
+}
+
+/// The tag of the commit that the images are labelled with, else a branch that has the commit; one that makes releases.
+async fn release_ref(
+    app: &App,
+    repository: &RepositoryName,
+    policy: &Config,
+    commit: &CommitSha,
+    images: &BTreeMap<ServiceName, PushedImage>,
+) -> Result<String, Refusal> {
+    let refs = app.forge.refs(repository).await?;
+    let releasing: Vec<_> = refs.iter().filter(|known| policy.is_release_ref(&known.name)).collect();
+    let version = images.values().next().and_then(|image| image.version_label.as_deref()).unwrap_or_default();
+    let tag = format!("refs/tags/{version}");
+    if releasing.iter().any(|known| known.name == tag && known.sha == *commit) {
+        return Ok(tag);
+    }
+    for branch in releasing.iter().filter(|known| known.name.starts_with("refs/heads/")) {
+        if branch.sha == *commit || app.forge.is_ancestor(repository, commit, &branch.sha).await? {
+            return Ok(branch.name.clone());
+        }
+    }
+    Err(Refusal::conflict(format!(
+        "commit {} is on no branch of {repository} that makes releases, nor tagged `{version}`: push it here first",
+        commit.short()
+    )))
 }
 
 /// Whether a green run of this ref is to become a release, and has an image for any service.

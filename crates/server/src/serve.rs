@@ -332,7 +332,7 @@ impl Host for ServerHost {
                     username: trigger.actor.to_string(),
                     password: registry,
                 }),
-                server: Some(ServerAccess { url: self.url.clone(), token: server }),
+                server: Some(ServerAccess { url: self.url.clone(), token: server, repository: None }),
                 allow_host_docker: self.allow_host_docker,
             })
         })

@@ -2,7 +2,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use sluice_model::{
-    CommitSha, Digest, EnvironmentName, PromotionId, ReleaseId, ServiceName, Timestamp, UserName,
+    CommitSha, Digest, EnvironmentName, PromotionId, ReleaseId, RepositoryName, ServiceName, Timestamp,
+    UserName,
 };
 
 /// A release, and where it is.
@@ -12,8 +13,9 @@ pub struct ReleaseSummary {
     pub version: String,
     pub commit: CommitSha,
     pub description: String,
-    /// The number of the run that made it, in its repository.
-    pub run: u64,
+    /// The number of the run that made it, in its repository; none where a person's own pipeline pushed its images.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<u64>,
     pub created: Timestamp,
     pub images: BTreeMap<ServiceName, ImageSummary>,
     /// The environments where it is live now.
@@ -121,13 +123,17 @@ pub struct RollbackRequest {
     pub version: Option<String>,
 }
 
-/// What a job's step asks for with `sluice deploy`. The job's own token says which run it is.
+/// What `sluice deploy` asks for. In a job of the server, the job's own token says which run it is; a person says which
+/// repository, and which tag.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeployRequest {
     pub environment: EnvironmentName,
     /// Take only images that were pushed with this tag. None: the run's last push of each.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tag: Option<String>,
+    /// Whose release it is, where a person asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository: Option<RepositoryName>,
 }
 
 /// One line of the answer to a deployment, as newline-delimited JSON. The last one is `Ended`.

@@ -3,7 +3,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use sluice_model::{Conclusion, InstanceId, JobId, RunId, Trigger};
+use sluice_model::{Conclusion, InstanceId, JobId, RepositoryName, RunId, Trigger};
 use sluice_plan::{ActionLock, Defaults, Dialect, EnvEntry, Job, Value};
 
 /// All that a runner needs to execute one job instance, once. The runner asks nobody anything else about the run.
@@ -82,6 +82,9 @@ pub struct RegistryAccess {
 pub struct ServerAccess {
     pub url: String,
     pub token: Secret,
+    /// The repository on it that is meant, where the token does not say so by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository: Option<RepositoryName>,
 }
 
 /// A text that must never be shown. `Debug` hides it; serialization does not, for it has to reach the runner.

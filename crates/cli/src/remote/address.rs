@@ -1,3 +1,4 @@
+use std::path::Path;
 use std::process::Command;
 
 use sluice_model::RepositoryName;
@@ -14,17 +15,21 @@ pub struct Address {
 impl Address {
     /// Of the remote `sluice`, else of `origin`.
     pub fn of_checkout() -> Option<Self> {
-        ["sluice", "origin"].iter().find_map(|remote| Self::of_remote(remote))
+        ["sluice", "origin"].iter().find_map(|remote| Self::of_remote(Path::new("."), remote))
     }
 
     /// Whether the checkout has a remote that is named after the server.
     pub fn is_of_remote() -> bool {
-        Self::of_remote("sluice").is_some()
+        Self::of_remote(Path::new("."), "sluice").is_some()
     }
 
-    fn of_remote(remote: &str) -> Option<Self> {
-        let output =
-            Command::new("git").args(["config", "--get", &format!("remote.{remote}.url")]).output().ok()?;
+    pub fn of_remote(root: &Path, remote: &str) -> Option<Self> {
+        let output = Command::new("git")
+            .arg("-C")
+            .arg(root)
+            .args(["config", "--get", &format!("remote.{remote}.url")])
+            .output()
+            .ok()?;
         Self::parse(String::from_utf8(output.stdout).ok()?.trim())
     }
 

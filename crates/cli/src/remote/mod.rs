@@ -2,12 +2,12 @@
 
 mod address;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use sluice_model::RepositoryName;
 use sluice_server::local::History;
-use sluice_wire::{Client, Secret};
+use sluice_wire::{Client, RegistryAccess, Secret, ServerAccess};
 
 use crate::tree::{root_of, state_folder};
 
@@ -43,14 +43,21 @@ impl ServerArgs {
 impl RepositoryArgs {
     pub fn client(&self) -> anyhow::Result<(Client, RepositoryName)> {
         let address = Address::of_checkout();
-        let repository = match (&self.repository, &address) {
-            (Some(repository), _) => repository.clone(),
-            (None, Some(address)) => address.repository.clone(),
-            (None, None) => bail!(
-                "which repository? Give --repository OWNER/NAME, or call this in a checkout that has a remote on the server"
-            ),
-        };
-        Ok((connect(&self.server, address.as_ref())?, repository))
+        let client = connect(&self.server, address.as_ref())?;
+        let repository = self.repository_or(address.as_ref()).context(
+            "which repository? Give --repository OWNER/NAME, or call this in a checkout that has a remote on the server",
+        )?;
+        Ok((client, repository))
+    }
+
+    /// The same where nobody need say which: the token of a job does.
+    pub fn client_of_any(&self) -> anyhow::Result<(Client, Option<RepositoryName>)> {
+        let address = Address::of_checkout();
+        Ok((connect(&self.server, address.as_ref())?, self.repository_or(address.as_ref())))
+    }
+
+    fn repository_or(&self, address: Option<&Address>) -> Option<RepositoryName> {
+        self.repository.clone().or_else(|| Some(address?.repository.clone()))
     }
 }
 
@@ -126,6 +133,21 @@ fn connect(args: &ServerArgs, address: Option<&Address>) -> anyhow::Result<Clien
         || address.filter(|address| address.server == server.trim_end_matches('/'))?.token.clone();
     let token = args.token.clone().or_else(of_remote).map(Secret::new);
     Ok(Client::new(server, token)?)
+}
+
+/// What jobs that run here need to push to the server of a git remote of `root` and to deploy there.
+pub fn delivery_to(root: &Path, remote: &str) -> anyhow::Result<(ServerAccess, RegistryAccess)> {
+    let address = Address::of_remote(root, remote).with_context(|| {
+        format!("--deliver-to {remote}: no git remote of that name has an address such as http://NAME:TOKEN@HOST:PORT/OWNER/NAME.git")
+    })?;
+    let token = address.token.map(Secret::new).with_context(|| {
+        format!("--deliver-to {remote}: the remote's address holds no token, as in http://NAME:TOKEN@…")
+    })?;
+    let host = address.server.split_once("://").map_or(address.server.as_str(), |(_, host)| host).to_owned();
+    // The registry takes whose token it is from the token.
+    let registry = RegistryAccess { host, username: "token".to_owned(), password: token.clone() };
+    let repository = Some(address.repository);
+    Ok((ServerAccess { url: address.server, token, repository }, registry))
 }
 
 /// Runs a verb's conversation with the server on a small runtime.

@@ -7,6 +7,7 @@ use sluice_server::local::LocalOptions;
 use super::quoted::quoted;
 use super::secrets;
 use crate::actions::ActionArgs;
+use crate::remote::delivery_to;
 use crate::runner_choice::RunnerChoice;
 use crate::user_config::UserConfig;
 
@@ -34,6 +35,10 @@ pub struct JobArgs {
     /// Let steps call this machine's container engine
     #[arg(long)]
     allow_host_docker: bool,
+    /// A git remote on a Sluice server, as in `sluice`, whose address holds your token: jobs push images to its registry and
+    /// deploy there, as you
+    #[arg(long, value_name = "REMOTE")]
+    pub deliver_to: Option<String>,
     #[command(flatten)]
     #[serde(flatten)]
     pub actions: ActionArgs,
@@ -67,6 +72,7 @@ impl JobArgs {
             junit: joined(earlier.junit, self.junit),
             jobs: self.jobs.or(earlier.jobs),
             allow_host_docker: self.allow_host_docker || earlier.allow_host_docker,
+            deliver_to: self.deliver_to.or(earlier.deliver_to),
             actions: self.actions.over(earlier.actions),
             // Whoever wants to look again says so again.
             keep: self.keep,
@@ -84,7 +90,7 @@ impl JobArgs {
     /// Reads what has to be read; may ask for secrets on a terminal.
     ///
     /// The person's configuration stands in for what is not given.
-    pub fn options(&self, state: PathBuf) -> anyhow::Result<LocalOptions> {
+    pub fn options(&self, root: &Path, state: PathBuf) -> anyhow::Result<LocalOptions> {
         let config = UserConfig::read()?;
         let processors = std::thread::available_parallelism().map_or(2, usize::from);
         Ok(LocalOptions {
@@ -104,6 +110,7 @@ impl JobArgs {
             vars: Default::default(),
             jobs: self.jobs.or(config.jobs).unwrap_or(processors).max(1),
             allow_host_docker: self.allow_host_docker,
+            delivers_to: self.deliver_to.as_deref().map(|remote| delivery_to(root, remote)).transpose()?,
             actions: self.actions.source()?,
             junit: self.junit.clone(),
             keep: self.keep,
@@ -123,6 +130,7 @@ impl JobArgs {
         self.runner.iter().for_each(|runner| flag("--runner", runner.as_str()));
         self.images.iter().for_each(|image| flag("--image", image));
         self.secrets.iter().for_each(|secret| flag("--secret", secret));
+        self.deliver_to.iter().for_each(|remote| flag("--deliver-to", remote));
         self.secret_file.iter().for_each(|file| flag("--secret-file", &file.to_string_lossy()));
         self.junit.iter().for_each(|pattern| words.extend(["--junit".to_owned(), pattern.clone()]));
         words.extend(self.allow_host_docker.then(|| "--allow-host-docker".to_owned()));

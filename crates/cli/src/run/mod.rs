@@ -140,7 +140,7 @@ async fn execute(args: &Args, tree: Tree, state: PathBuf, plans: Vec<Plan>) -> a
             return Ok(Exit::Usage);
         }
     };
-    let options = args.local_options(state)?;
+    let options = args.local_options(&tree.root, state)?;
     let snapshot = Snapshot::take(&tree, &options.state, &args.jobs.clone().absolute()?).await?;
     let begin = |(plan, (trigger, inputs)): (&Plan, (Trigger, Value))| Begin::New {
         plan: Box::new(plan.clone()),
@@ -176,6 +176,11 @@ pub async fn perform(performance: Performance<'_>) -> anyhow::Result<Exit> {
     let Performance { plans, runs, snapshot, options, show: shown, again } = performance;
     let source = &snapshot.source;
     let keeps = options.keep;
+    if options.delivers_to.is_some() && snapshot.is_changed()? {
+        bail!(
+            "what is delivered has to be a commit's, and the working tree has uncommitted changes: commit them, or leave --deliver-to out"
+        );
+    }
     let runs = runs.into_iter().map(|begin| LocalRun { source: source.clone(), begin }).collect();
     let (sender, receiver) = mpsc::channel(1024);
     let (words, heard) = mpsc::channel(16);

@@ -27,7 +27,7 @@ pub struct Args {
     pub trigger: TriggerArgs,
     #[command(flatten)]
     pub jobs: JobArgs,
-    /// A configuration variable (the `vars` context); may be repeated
+    /// A configuration variable: GitHub's `vars` context, a variable of the project on CircleCI; may be repeated
     #[arg(long = "var", value_name = "KEY=VALUE")]
     vars: Vec<String>,
     #[command(flatten)]
@@ -49,9 +49,9 @@ pub struct ShowArgs {
 }
 
 impl Args {
-    pub fn local_options(&self, state: PathBuf) -> anyhow::Result<LocalOptions> {
+    pub fn local_options(&self, root: &Path, state: PathBuf) -> anyhow::Result<LocalOptions> {
         let vars = self.vars.iter().map(|pair| split(pair, "--var")).collect::<anyhow::Result<_>>()?;
-        Ok(LocalOptions { vars, ..self.jobs.options(state)? })
+        Ok(LocalOptions { vars, ..self.jobs.options(root, state)? })
     }
 
     /// The command line that runs one job of a plan as this one did. Values of secrets are not in it.

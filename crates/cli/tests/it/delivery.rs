@@ -44,6 +44,47 @@ fn a_push_reaches_production_behind_its_gate_and_comes_back() {
 }
 
 #[test]
+fn a_run_on_a_persons_own_machine_delivers_to_the_server_behind_its_gates() {
+    let world = World::new();
+    let mut server = Server::start(&world);
+    let shop = server.shop();
+    shop.push_and_cancel("1.0.0");
+
+    shop.write("1.1.0");
+    let refused = shop.run_here();
+    assert_eq!(refused.code, 2, "{refused:?}");
+    assert!(refused.stderr.contains("has uncommitted changes"), "{}", refused.stderr);
+
+    shop.push_and_cancel("1.1.0");
+    let said = std::thread::scope(|scope| {
+        let run = scope.spawn(|| shop.run_here());
+        shop.await_live("dev", "1.1.0");
+        // The approval job was approved here; production is the server's, and asks its own people.
+        eventually("production asks its managers", || {
+            shop.developer.sluice(&["status"]).stdout.contains("waits for managers")
+        });
+        let refused = shop.developer.sluice(&["approve", "production"]);
+        assert_eq!(refused.code, 1, "{refused:?}");
+        assert_eq!(shop.manager.sluice(&["approve", "production"]).code, 0);
+        run.join().unwrap()
+    });
+    assert_eq!(said.code, 0, "{said:?}");
+    assert_eq!(shop.live("production").as_deref(), Some("1.1.0"));
+    assert_eq!(shop.served("production"), "1.1.0");
+    let tested = said.stdout.lines().find_map(|line| line.split_once("tested: sha256:"));
+    let tested = tested.map(|(_, digest)| format!("sha256:{}", digest.trim()));
+    let releases = shop.developer.json(&["releases", "--json"]);
+    assert_eq!(releases[0]["images"]["app"]["digest"].as_str(), tested.as_deref(), "{releases}");
+    assert_eq!(releases[0]["run"], serde_json::Value::Null, "no run of the server made it");
+    assert!(
+        !said.stdout.contains(&shop.token()) && !said.stderr.contains(&shop.token()),
+        "the token is told"
+    );
+    server.stop();
+    assert_eq!(world.teardown().code, 0);
+}
+
+#[test]
 fn a_service_that_says_another_version_is_never_live() {
     let world = World::new();
     let mut server = Server::start(&world);

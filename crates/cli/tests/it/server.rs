@@ -213,6 +213,10 @@ impl Shop {
         assert!(output.status.success(), "git {args:?}: {}", String::from_utf8_lossy(&output.stderr));
     }
 
+    pub fn token(&self) -> String {
+        self.developer.token.clone()
+    }
+
     pub fn push(&self, version: &str) {
         self.push_lying(version, version);
     }
@@ -224,6 +228,36 @@ impl Shop {
         self.git(&["add", "--all"]);
         self.git(&["commit", "--quiet", "--message", version]);
         self.git(&["push", "--quiet", "sluice", "master"]);
+    }
+
+    /// Commits a version and pushes it; its run on the server is cancelled.
+    pub fn push_and_cancel(&self, version: &str) {
+        self.push(version);
+        let mut number = 0;
+        eventually("the push began a run", || {
+            let runs = self.developer.json(&["runs", "--json"]);
+            let run = runs.as_array().into_iter().flatten().find(|run| run["title"] == version);
+            number = run.and_then(|run| run["number"].as_u64()).unwrap_or(0);
+            number > 0
+        });
+        assert_eq!(self.developer.sluice(&["cancel", &number.to_string()]).code, 0);
+        self.await_run(version, "cancelled");
+    }
+
+    /// Changes the version and commits nothing.
+    pub fn write(&self, version: &str) {
+        std::fs::write(self.folder.join("VERSION"), version).unwrap();
+        std::fs::write(self.folder.join("SAID"), version).unwrap();
+        self.git(&["add", "--all"]);
+    }
+
+    /// `sluice run` on the developer's own machine, whose jobs deliver to the server.
+    pub fn run_here(&self) -> Said {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sluice"));
+        command.args(["run", "--runner", "host", "--approve", "all", "--deliver-to", "sluice"]);
+        command.env("XDG_STATE_HOME", self.folder.with_extension("state")).env("NO_COLOR", "1");
+        command.env("XDG_CONFIG_HOME", self.folder.with_extension("config")).current_dir(&self.folder);
+        Said::from(command.stdin(Stdio::null()).output().unwrap())
     }
 
     pub fn run(&self, number: u64) -> Value {

@@ -54,7 +54,7 @@ pub fn pushed(config: &Config, run: u64) -> RecordRelease {
     let image =
         |service: u64| PushedImage { digest: digest(run * 10 + service), tag: None, version_label: None };
     RecordRelease {
-        run: RunId(run),
+        run: Some(RunId(run)),
         commit: format!("{run:040x}").parse().expect("a commit"),
         git_ref: format!("refs/tags/version{run}"),
         subject: format!("Change {run}"),

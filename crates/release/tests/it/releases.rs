@@ -1,5 +1,5 @@
-use sluice_model::ServiceName;
-use sluice_release::{Command, PushedImage, RecordRelease, version_of};
+use sluice_model::{ReleaseId, ServiceName};
+use sluice_release::{Command, Effect, PushedImage, RecordRelease, version_of};
 
 use crate::live::{CHAIN, Live, digest, images, pushed};
 
@@ -20,6 +20,44 @@ fn a_release_is_recorded_once_and_never_changes() {
          version (a new tag, or another org.opencontainers.image.version label)"
     );
     assert_eq!(live.state.releases().count(), 1);
+}
+
+#[test]
+fn what_was_pushed_elsewhere_is_newer_than_what_was_there_and_older_than_what_comes() {
+    let mut live = Live::chain();
+    live.record(5);
+    let mut elsewhere = RecordRelease { run: None, ..pushed(&live.config, 6) };
+    elsewhere.git_ref = "refs/tags/version-elsewhere".to_owned();
+    let command = Command::RecordRelease(Box::new(elsewhere));
+    assert!(live.tell(command.clone()) > 0);
+    assert_eq!(live.tell(command), 0, "the same images of the same commit are no news");
+    let made = live.state.release_by_version("version-elsewhere").unwrap();
+    assert_eq!((made.run(), made.id), (None, ReleaseId(2)));
+    // A run that had begun before comes too late; one that begins later does not.
+    live.record(4);
+    live.shows("dev: deploying version5, ready version-elsewhere (waits for promotion 1 to end) | uat:  | production: ");
+    live.record(6);
+    live.shows(
+        "dev: deploying version5, ready version6 (waits for promotion 1 to end) | uat:  | production: ",
+    );
+    assert_eq!(crate::live::replay(&live.log), live.state);
+}
+
+#[test]
+fn a_release_that_was_pushed_elsewhere_has_gates_of_its_own() {
+    let mut live = Live::chain();
+    let elsewhere = RecordRelease { run: None, ..pushed(&live.config, 1) };
+    live.tell(Command::RecordRelease(Box::new(elsewhere)));
+    live.succeed("dev");
+    let command = live.approve("uat", "quinn");
+    live.tell(command);
+    assert!(
+        !live.effects.iter().any(|effect| matches!(effect, Effect::OpenRunGate { .. })),
+        "{:?}",
+        live.effects
+    );
+    live.succeed("uat");
+    live.shows("dev: version1 | uat: version1 | production: gated version1 (waits for managers, 0 of 2)");
 }
 
 #[test]

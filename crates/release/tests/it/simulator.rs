@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use sluice_model::{EnvironmentName, PromotionId, ReleaseId, RunId, Timestamp, UserName};
 use sluice_release::{
-    ApprovalSubject, Command, Config, Effect, Event, PromotionKind, PromotionState, Proposer, Release, State,
-    board, decide, effects, fold, waits,
+    ApprovalSubject, Command, Config, Effect, Event, Origin, PromotionKind, PromotionState, Proposer,
+    Release, State, board, decide, effects, fold, waits,
 };
 use sluice_testkit::{Random, simulate};
 
@@ -143,10 +143,10 @@ impl<'a> World<'a> {
             }
             Event::PromotionProposed { promotion, release, environment, how, by, .. } => {
                 self.check_proposal(*release, environment, how, by);
-                let run = self.releases[release].run;
+                let run = self.releases[release].run();
                 if *how == PromotionKind::Forward {
-                    let carried = self.run_approvals.remove(&(run, environment.clone())).unwrap_or_default();
-                    self.approvals.insert(*promotion, carried);
+                    let carried = run.and_then(|run| self.run_approvals.remove(&(run, environment.clone())));
+                    self.approvals.insert(*promotion, carried.unwrap_or_default());
                 }
             }
             Event::PromotionApproved { promotion, approval, .. } => {
@@ -208,7 +208,7 @@ impl<'a> World<'a> {
                 }
                 let live = self.state.live(to);
                 if let (Some((promotion, live)), false) = (live, matches!(by, Proposer::Person(_))) {
-                    let is_newer = (live.run, live.id) < (self.releases[&release].run, release);
+                    let is_newer = age(live) < age(&self.releases[&release]);
                     let is_back = promotion.kind != PromotionKind::Forward;
                     assert!(is_newer || is_back, "an older release came over a newer one by itself");
                 }
@@ -341,7 +341,10 @@ impl<'a> World<'a> {
             record.git_ref = "refs/heads/feature".into();
         }
         if random.chance(5) {
-            record.run = RunId(run + 1);
+            record.run = Some(RunId(run + 1));
+        }
+        if random.chance(10) {
+            record.run = None;
         }
         self.mail.push(Command::RecordRelease(Box::new(record)));
     }
@@ -430,4 +433,10 @@ impl<'a> World<'a> {
 
 fn any_environment(random: &mut Random) -> EnvironmentName {
     environment(["dev", "uat", "production"][random.below(3)])
+}
+
+/// What decides which of two releases is the newer one.
+fn age(release: &Release) -> (RunId, ReleaseId) {
+    let (Origin::Run { run } | Origin::Elsewhere { after: run }) = release.origin;
+    (run, release.id)
 }

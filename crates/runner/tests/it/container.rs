@@ -81,8 +81,11 @@ async fn a_step_in_a_container_reaches_the_server_on_this_machines_loopback() {
     });
     let script = format!("exec 3<>/dev/tcp/127.0.0.1/{port}; echo ping >&3; cat <&3; echo $SLUICE_URL");
     let mut order = circleci(vec![circle(&script), circle(&script)]);
-    order.server =
-        Some(ServerAccess { url: format!("http://127.0.0.1:{port}"), token: Secret::new("job-token-1") });
+    order.server = Some(ServerAccess {
+        url: format!("http://127.0.0.1:{port}"),
+        token: Secret::new("job-token-1"),
+        repository: None,
+    });
     let done = world.run(order).await;
     done.succeeded();
     assert_eq!(done.output(1), format!("pong\nhttp://127.0.0.1:{port}\n"));

@@ -20,6 +20,7 @@ use super::caller::{Caller, RepositoryPath, repository};
 use crate::app::App;
 use crate::change::{Change, Listener};
 use crate::clock::now;
+use crate::log::LogKey;
 use crate::refusal::Refusal;
 use crate::{gates, present, releasing};
 
@@ -33,7 +34,11 @@ pub(crate) async fn releases(
     let state = app.deliveries.state(&repository).await?;
     let mut releases = Vec::new();
     for found in state.releases().rev() {
-        let run = app.store.run(found.run).await?.map_or(0, |row| row.number);
+        let row = match found.run() {
+            Some(run) => app.store.run(run).await?,
+            None => None,
+        };
+        let run = row.map(|row| row.number);
         releases.push(present::release(&state, found, run));
     }
     Ok(Json(releases))
@@ -160,24 +165,31 @@ pub(crate) async fn follow(
     Ok(Follower::begin(app, repository, id).answer())
 }
 
-/// `sluice deploy` in a step: what this run pushed enters an environment. The job's needs were all green, or it would
-/// not run, and it is the job's own token that says which run it is.
+/// `sluice deploy`: what a run pushed enters an environment, or what a person's own pipeline did.
 pub(crate) async fn deploy(
     State(app): State<Arc<App>>,
     caller: Caller,
     Json(request): Json<DeployRequest>,
 ) -> Answer<Response> {
-    let Some(job) = &caller.0.job else {
-        return Err(Refusal::forbidden(
-            "`sluice deploy` is for steps of a job; a person takes a release on with `sluice promote`",
-        ));
+    let (repository, id) = match &caller.0.job {
+        Some(job) => deploy_of_run(&app, job, &request).await?,
+        None => deploy_of_person(&app, &caller, &request).await?,
     };
+    Ok(Follower::begin(app, repository, id).answer())
+}
+
+/// The job's needs were all green, or it would not run, and it is the job's own token that says which run it is.
+async fn deploy_of_run(
+    app: &App,
+    job: &LogKey,
+    request: &DeployRequest,
+) -> Answer<(RepositoryName, PromotionId)> {
     let state = app.runs.state(job.run).await?;
     let run = state.run().ok_or_else(|| Refusal::not_found("the job's run is not there"))?;
     let repository = run.trigger().repository.clone();
     let delivery = app.deliveries.state(&repository).await?;
     gates::known(&delivery, &request.environment)?;
-    let made = releasing::record(&app, run, request.tag.as_deref()).await?;
+    let made = releasing::record(app, run, request.tag.as_deref()).await?;
     let environment = request.environment.clone();
     let delivery = app.deliveries.state(&repository).await?;
     let id = match asked_before(run, &job.instance, &delivery, made, &environment) {
@@ -188,7 +200,29 @@ pub(crate) async fn deploy(
             newest(&delivery, made, &request.environment)?
         }
     };
-    Ok(Follower::begin(app, repository, id).answer())
+    Ok((repository, id))
+}
+
+/// A person takes responsibility for what their own pipeline tested; gates ask whom they always ask.
+async fn deploy_of_person(
+    app: &App,
+    caller: &Caller,
+    request: &DeployRequest,
+) -> Answer<(RepositoryName, PromotionId)> {
+    caller.must_write()?;
+    let (Some(repository), Some(tag)) = (&request.repository, &request.tag) else {
+        return Err(Refusal::bad(
+            "outside of the server's jobs, `sluice deploy` needs --repository OWNER/NAME and the --tag that the images \
+             were pushed with",
+        ));
+    };
+    let delivery = app.deliveries.state(repository).await?;
+    gates::known(&delivery, &request.environment)?;
+    let made = releasing::record_elsewhere(app, &caller.0, repository, tag).await?;
+    let by = Proposer::Person(caller.0.name.clone());
+    let command = Command::Propose { release: made, environment: request.environment.clone(), by };
+    let delivery = app.deliveries.command(repository, command).await?;
+    Ok((repository.clone(), newest(&delivery, made, &request.environment)?))
 }
 
 /// The promotion that this job asked for already: a step whose connection broke asks again, and a promotion that has

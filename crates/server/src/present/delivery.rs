@@ -9,7 +9,7 @@ use sluice_wire::{
 };
 
 /// A release and where it is. `run`: the number of the run that made it.
-pub(crate) fn release(state: &State, release: &Release, run: u64) -> ReleaseSummary {
+pub(crate) fn release(state: &State, release: &Release, run: Option<u64>) -> ReleaseSummary {
     let image = |service: &ServiceName| {
         release.services.iter().find(|known| known.name == *service).map(|known| known.image.clone())
     };

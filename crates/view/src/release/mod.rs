@@ -57,11 +57,11 @@ pub struct ReleasePage {
     pub previous_version: Option<String>,
 }
 
-/// The run that made a release.
+/// What made a release: a run, or a person's own pipeline.
 #[derive(Debug, Clone)]
 pub struct Origin {
-    pub run_number: u64,
-    pub workflow: String,
+    /// Its number and workflow; none where the images were pushed from elsewhere.
+    pub run: Option<(u64, String)>,
     pub ref_name: String,
     pub actor: UserName,
 }
@@ -204,7 +204,6 @@ impl ReleasePage {
     }
 
     fn head(&self, frame: &Frame) -> Markup {
-        let run = paths::run(&self.repository, self.origin.run_number);
         html! {
             div.title {
                 div {
@@ -212,7 +211,11 @@ impl ReleasePage {
                     p.about {
                         span { (commit(&self.sha)) " " (self.subject) }
                         span { "by " (self.author) }
-                        span { (when(frame.now, self.created_at)) " from " a href=(run) { "#" (self.origin.run_number) " " (self.origin.workflow) }
+                        span { (when(frame.now, self.created_at)) " from "
+                            @match &self.origin.run {
+                                Some((number, workflow)) => a href=(paths::run(&self.repository, *number)) { "#" (number) " " (workflow) },
+                                None => "images that were pushed from elsewhere",
+                            }
                             " of " (ref_link(&self.repository, &self.origin.ref_name)) ", started by " (self.origin.actor) }
                     }
                     @if !self.description.is_empty() { p.description { (self.description) } }
@@ -238,8 +241,8 @@ impl ReleasePage {
                         li data-row {
                             b { (image.service) }
                             code.digest { (image.name) wbr; "@" wbr; (image.digest) }
-                            span.dim { (size(image.size_bytes)) @if let Some(job) = &image.pushed_by {
-                                ", pushed by " a href=(paths::job(&self.repository, self.origin.run_number, job)) { (job) }
+                            span.dim { (size(image.size_bytes)) @if let (Some(job), Some((number, _))) = (&image.pushed_by, &self.origin.run) {
+                                ", pushed by " a href=(paths::job(&self.repository, *number, job)) { (job) }
                             } }
                         }
                     }

@@ -64,10 +64,13 @@ pub(crate) async fn release(
         let shown: String = version.chars().take(100).collect();
         Refusal::not_found(format!("there is no release `{shown}` in {repository}"))
     })?;
-    let row = app.store.run(found.run).await?;
-    let (run_number, workflow) = match &row {
-        Some(row) => (row.number, app.record(row).await?.summary.workflow),
-        None => (0, String::new()),
+    let row = match found.run() {
+        Some(run) => app.store.run(run).await?,
+        None => None,
+    };
+    let run = match &row {
+        Some(row) => Some((row.number, app.record(row).await?.summary.workflow)),
+        None => None,
     };
     let previous = state.releases().rev().find(|other| other.id < found.id);
     let change = match previous {
@@ -83,12 +86,7 @@ pub(crate) async fn release(
         description: String::new(),
         author: found.author.clone(),
         created_at: found.created,
-        origin: Origin {
-            run_number,
-            workflow,
-            ref_name: short_ref(&found.git_ref).to_owned(),
-            actor: found.author.clone(),
-        },
+        origin: Origin { run, ref_name: short_ref(&found.git_ref).to_owned(), actor: found.author.clone() },
         images: images(app, found).await?,
         way: way(&state, found, actor),
         history: history.map(|promotion| promotion_row(&state, promotion, found, actor)).collect(),
@@ -98,7 +96,10 @@ pub(crate) async fn release(
 }
 
 async fn images(app: &App, found: &release::Release) -> Result<Vec<ImageRow>, Refusal> {
-    let pushed = app.store.pushed_images(found.run).await?;
+    let pushed = match found.run() {
+        Some(run) => app.store.pushed_images(run).await?,
+        None => Vec::new(),
+    };
     let host = app.url.split_once("://").map_or(app.url.as_str(), |(_, host)| host);
     let mut images = Vec::new();
     for (service, digest) in &found.images {

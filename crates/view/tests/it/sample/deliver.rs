@@ -224,8 +224,7 @@ pub fn release() -> ReleasePage {
         author: user("jonas"),
         created_at: ago(76 * 60),
         origin: Origin {
-            run_number: 45,
-            workflow: "deliver".to_owned(),
+            run: Some((45, "deliver".to_owned())),
             ref_name: "master".to_owned(),
             actor: user("jonas"),
         },
