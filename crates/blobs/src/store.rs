@@ -177,6 +177,18 @@ impl Blobs {
         Ok(slot.as_ref().map_or(length, Growing::length))
     }
 
+    /// The file of an upload, to be read while it grows to `size_bytes`. Only what `append` has said to be there may be
+    /// read of it; it stays readable when the upload becomes a blob, and when it is thrown away.
+    pub async fn growing(&self, id: UploadId, scope: &str, size_bytes: u64) -> Result<BlobFile, BlobError> {
+        let slot = self.upload(id, scope).await?;
+        self.blocking(move |shared| {
+            let path = slot.as_ref().ok_or_else(|| lost_slot(&shared.layout))?.path().to_owned();
+            let file = File::open(&path).map_err(|error| BlobError::at(&path, error))?;
+            Ok(BlobFile::new(file, path, size_bytes))
+        })
+        .await
+    }
+
     /// Ends an upload: checks the digest, flushes, and puts the blob into its place.
     ///
     /// After a wrong digest the upload is gone, for no further byte could make it right.

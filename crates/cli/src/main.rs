@@ -16,6 +16,7 @@ mod gc;
 mod image;
 mod lock;
 mod logs;
+mod mirror_options;
 mod plan;
 mod promote;
 mod promotion;

@@ -2,6 +2,8 @@ use anyhow::Context;
 use sluice_registry::{ImageRepository, Quotas, RepositoryPattern, TagPattern};
 use sluice_server::RegistryOptions;
 
+use crate::mirror_options::MirrorArgs;
+
 /// What the server's registry allows.
 #[derive(clap::Args)]
 pub struct RegistryArgs {
@@ -14,6 +16,8 @@ pub struct RegistryArgs {
     /// Image repositories that anybody may pull from without an account, as in public/*; may be repeated
     #[arg(long = "anonymous-pull", value_name = "PATTERN")]
     anonymous_pull: Vec<RepositoryPattern>,
+    #[command(flatten)]
+    mirrors: MirrorArgs,
 }
 
 impl RegistryArgs {
@@ -22,6 +26,7 @@ impl RegistryArgs {
             quotas: quotas(&self.image_quotas)?,
             immutable_tags: self.immutable_tags.clone(),
             anonymous_pull: self.anonymous_pull.clone(),
+            mirrors: self.mirrors.options()?,
         })
     }
 }

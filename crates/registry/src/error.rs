@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use sluice_blobs::BlobError;
 use sluice_model::Digest;
 
+use crate::image::ImageError;
 use crate::{EventError, ImageRepository, ManifestError, OverQuota, Reference, Tag};
 
 /// Why the registry could not do what it was asked.
@@ -37,6 +38,19 @@ pub enum RegistryError {
     ConfigInvalid { digest: Digest, reason: String },
     #[error(transparent)]
     OverQuota(#[from] OverQuota),
+    #[error("`{repository}` is a mirror of {upstream}: it cannot be pushed to")]
+    MirrorReadOnly { repository: ImageRepository, upstream: String },
+    #[error("the mirror `{name}` is given twice: give each a name of its own")]
+    MirrorTwice { name: ImageRepository },
+    #[error(
+        "images were pushed under `{name}/`, and a mirror of that name would remove them when they are not in use: \
+         choose another name"
+    )]
+    MirrorTaken { name: ImageRepository },
+    #[error("`{repository}` is a mirror, and {source}")]
+    Upstream { repository: ImageRepository, source: Box<ImageError> },
+    #[error("`{repository}` is a mirror, this is not kept here, and its upstream registry failed: {problem}")]
+    UpstreamAway { repository: ImageRepository, problem: String },
     #[error(transparent)]
     Event(#[from] EventError),
     #[error(transparent)]

@@ -74,7 +74,7 @@ impl Registry {
 
     /// The referrer first and the tag last: a tag never points to what is not there, and a referrer without its
     /// manifest is passed over. True where the manifest is new here.
-    async fn record(
+    pub(crate) async fn record(
         &self,
         manifest: &Manifest,
         size_bytes: u64,
@@ -115,7 +115,7 @@ impl Registry {
 }
 
 /// The digest that the manifest gets, and its tag. A push by digest must have that digest.
-fn name(bytes: &[u8], reference: &Reference) -> Result<(Digest, Option<Tag>), RegistryError> {
+pub(crate) fn name(bytes: &[u8], reference: &Reference) -> Result<(Digest, Option<Tag>), RegistryError> {
     match reference {
         Reference::Tag(tag) => Ok((digest_of(Algorithm::Sha256, bytes), Some(tag.clone()))),
         Reference::Digest(expected) => {
@@ -128,7 +128,7 @@ fn name(bytes: &[u8], reference: &Reference) -> Result<(Digest, Option<Tag>), Re
     }
 }
 
-fn describe(
+pub(crate) fn describe(
     repository: &ImageRepository,
     manifest: &Manifest,
     media_type: String,

@@ -9,12 +9,14 @@ use sluice_blobs::{BlobFile, Blobs, Stored, UploadId};
 use sluice_model::{Digest, Timestamp};
 use tokio::sync::RwLock;
 
+use crate::mirror::Mirrors;
 use crate::quota::Usage;
 use crate::shelf::{Shelf, timestamp};
 use crate::sweep::{Holding, Sweeping};
 use crate::tokens::Tokens;
 use crate::{
-    Access, Challenge, Descriptor, Events, ImageRepository, Quotas, Reference, RegistryError, Tag, TagPattern,
+    Access, Challenge, Descriptor, Events, ImageRepository, MirrorOptions, Quotas, Reference, RegistryError,
+    Tag, TagPattern,
 };
 
 /// How a registry is set up.
@@ -28,6 +30,8 @@ pub struct Options {
     /// Tags that can be set once, and neither moved nor taken away. None by default.
     pub immutable_tags: Vec<TagPattern>,
     pub quotas: Quotas,
+    /// Repositories whose content comes from elsewhere. None by default.
+    pub mirrors: Vec<MirrorOptions>,
 }
 
 impl Options {
@@ -39,6 +43,7 @@ impl Options {
             blob_limit_bytes: 64 * 1024 * 1024 * 1024,
             immutable_tags: Vec::new(),
             quotas: Quotas::default(),
+            mirrors: Vec::new(),
         }
     }
 }
@@ -59,6 +64,8 @@ pub struct Registry {
     /// the change in it.
     locks: [RwLock<u64>; LOCKS],
     pub(crate) sweeping: Sweeping,
+    pub(crate) blob_limit_bytes: u64,
+    pub(crate) mirrors: Mirrors,
 }
 
 type Result<T> = std::result::Result<T, RegistryError>;
@@ -67,11 +74,16 @@ impl Registry {
     /// Opens or makes the registry's folder. Only one process may have it open.
     pub async fn open(root: impl Into<PathBuf>, options: Options) -> Result<Arc<Self>> {
         let root = root.into();
-        let Options { access, events, challenge, blob_limit_bytes, immutable_tags, quotas } = options;
+        let Options { access, events, challenge, blob_limit_bytes, immutable_tags, quotas, mirrors } =
+            options;
         let blobs = Blobs::open_with_limit(root.join("blobs"), blob_limit_bytes).await?;
         let folder = root.join("repositories");
-        let shelf = tokio::task::spawn_blocking(move || Shelf::open(folder)).await;
-        let shelf = shelf.map_err(|join| RegistryError::at(&root, io::Error::other(join)))??;
+        let opened = tokio::task::spawn_blocking(move || {
+            let shelf = Shelf::open(folder.clone())?;
+            Result::Ok((shelf, Mirrors::open(mirrors, &folder)?))
+        });
+        let (shelf, mirrors) =
+            opened.await.map_err(|join| RegistryError::at(&root, io::Error::other(join)))??;
         Ok(Arc::new(Self {
             blobs,
             shelf: Arc::new(shelf),
@@ -83,6 +95,8 @@ impl Registry {
             usage: Usage::default(),
             locks: [const { RwLock::const_new(0) }; LOCKS],
             sweeping: Sweeping::default(),
+            blob_limit_bytes,
+            mirrors,
         }))
     }
 
@@ -183,7 +197,12 @@ impl Registry {
         }
     }
 
-    async fn link(&self, holding: &Holding<'_>, repository: &ImageRepository, blob: &Stored) -> Result<()> {
+    pub(crate) async fn link(
+        &self,
+        holding: &Holding<'_>,
+        repository: &ImageRepository,
+        blob: &Stored,
+    ) -> Result<()> {
         holding.note(&blob.digest);
         let (name, digest) = (repository.clone(), blob.digest.clone());
         let linking = self.shelf(move |shelf| shelf.link_blob(&name, &digest));

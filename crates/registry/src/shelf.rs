@@ -128,26 +128,12 @@ impl Shelf {
 
     /// When the repository got a blob, or a client last asked whether it is there; none where it has none.
     pub fn blob_wanted(&self, repository: &ImageRepository, digest: &Digest) -> Result<Option<Timestamp>> {
-        let path = self.blob(repository, digest);
-        match fs::metadata(&path).and_then(|meta| meta.modified()) {
-            Ok(at) => Ok(Some(timestamp(at))),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(RegistryError::at(&path, error)),
-        }
+        modified(&self.blob(repository, digest))
     }
 
     /// Writes down that a client asked for a blob that is there. Now and then is enough.
     pub fn want_blob(&self, repository: &ImageRepository, digest: &Digest) -> Result<()> {
-        let now = SystemTime::now();
-        let is_due = |wanted: Timestamp| timestamp(now).since_ms(wanted) >= WANTED_EVERY_MS;
-        if !self.blob_wanted(repository, digest)?.is_some_and(is_due) {
-            return Ok(());
-        }
-        let path = self.blob(repository, digest);
-        match OpenOptions::new().append(true).open(&path).and_then(|link| link.set_modified(now)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(RegistryError::at(&path, error)),
-            _ => Ok(()),
-        }
+        want(&self.blob(repository, digest))
     }
 
     /// In the order of their digests.
@@ -200,6 +186,20 @@ impl Shelf {
 
     pub fn manifest(&self, repository: &ImageRepository, digest: &Digest) -> Result<Option<ManifestRecord>> {
         read(&self.manifest_path(repository, digest))
+    }
+
+    /// When the record was written, or a client last asked for the manifest of a mirror.
+    pub fn manifest_wanted(
+        &self,
+        repository: &ImageRepository,
+        digest: &Digest,
+    ) -> Result<Option<Timestamp>> {
+        modified(&self.manifest_path(repository, digest))
+    }
+
+    /// Writes down that a client asked for a manifest of a mirror. Now and then is enough.
+    pub fn want_manifest(&self, repository: &ImageRepository, digest: &Digest) -> Result<()> {
+        want(&self.manifest_path(repository, digest))
     }
 
     pub fn manifests(&self, repository: &ImageRepository) -> Result<Vec<Digest>> {
@@ -365,6 +365,27 @@ fn remove_all(paths: impl Iterator<Item = PathBuf>) -> Result<()> {
 pub(crate) fn timestamp(at: SystemTime) -> Timestamp {
     let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+fn modified(path: &Path) -> Result<Option<Timestamp>> {
+    match fs::metadata(path).and_then(|meta| meta.modified()) {
+        Ok(at) => Ok(Some(timestamp(at))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(RegistryError::at(path, error)),
+    }
+}
+
+/// Makes a file that is there newer, where it is due.
+fn want(path: &Path) -> Result<()> {
+    let now = SystemTime::now();
+    let is_due = |wanted: Timestamp| timestamp(now).since_ms(wanted) >= WANTED_EVERY_MS;
+    if !modified(path)?.is_some_and(is_due) {
+        return Ok(());
+    }
+    match OpenOptions::new().append(true).open(path).and_then(|file| file.set_modified(now)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(RegistryError::at(path, error)),
+        _ => Ok(()),
+    }
 }
 
 fn remove_durably(path: &Path) -> Result<bool> {

@@ -1,7 +1,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use sluice_registry::{Quotas, RepositoryPattern, TagPattern};
+use sluice_registry::{MirrorOptions, Quotas, RepositoryPattern, TagPattern};
 use sluice_runner::{ActionSource, ExecutorChoice, ImageMap};
 use sluice_wire::ServerVersion;
 
@@ -38,6 +38,8 @@ pub struct RegistryOptions {
     pub immutable_tags: Vec<TagPattern>,
     /// Repositories that anybody may pull from without an account.
     pub anonymous_pull: Vec<RepositoryPattern>,
+    /// Repositories whose content comes from other registries.
+    pub mirrors: Vec<MirrorOptions>,
 }
 
 impl Options {

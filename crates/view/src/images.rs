@@ -13,6 +13,25 @@ pub struct ImagesPage {
     /// Where clients reach the registry: `127.0.0.1:7000`.
     pub host: String,
     pub images: Vec<ImageSection>,
+    /// The registries that the server mirrors, for all repositories.
+    pub mirrors: Vec<MirrorSection>,
+}
+
+/// Another registry, whose images are served and kept under a name here.
+#[derive(Debug, Clone)]
+pub struct MirrorSection {
+    /// `hub`
+    pub name: String,
+    /// Host, port and path.
+    pub upstream: String,
+    pub repositories: u64,
+    pub size_bytes: u64,
+    /// Manifests and blobs since the server's start, out of what is kept and from upstream.
+    pub cached: u64,
+    pub fetched: u64,
+    pub fetched_bytes: u64,
+    /// Why the other registry cannot be reached at present.
+    pub problem: Option<String>,
 }
 
 /// One image repository.
@@ -74,8 +93,29 @@ impl ImagesPage {
                     ))
                 }
                 @for image in &self.images { (image.render(self, frame)) }
+                @if !self.mirrors.is_empty() {
+                    h2 { "Mirrored registries" }
+                    ul.tags { @for mirror in &self.mirrors { li data-row { (mirror.render(&self.host)) } } }
+                }
             },
         )
+    }
+}
+
+impl MirrorSection {
+    fn render(&self, host: &str) -> Markup {
+        html! {
+            div.what {
+                b { (self.name) } " " code { (host) "/" (self.name) "/…" } " comes from " (self.upstream)
+            }
+            p.dim {
+                (count(self.repositories, "image")) ", " (size(self.size_bytes)) " here; since the server's start "
+                (self.cached) " served from here, " (self.fetched) " fetched (" (size(self.fetched_bytes)) ")"
+            }
+            @if let Some(problem) = &self.problem {
+                p { (Status::Failed.icon()) " " (problem) "; what is here is served meanwhile" }
+            }
+        }
     }
 }
 

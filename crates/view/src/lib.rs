@@ -38,7 +38,7 @@ pub use failure::{ErrorLine, FailedTest, TestCounts};
 pub use frame::{CONTENT_SECURITY_POLICY, Frame, Notice, Tone, Viewer};
 pub use gate::{Decision, GateWait, Verdict};
 pub use home::{HomePage, RepositoryRow, Stage};
-pub use images::{ImagePusher, ImageSection, ImagesPage, TaggedImage};
+pub use images::{ImagePusher, ImageSection, ImagesPage, MirrorSection, TaggedImage};
 pub use job::{JobPage, LogFeed, LogLine, LogStream, PAGE_LINES, Sibling};
 pub use may::May;
 pub use people::{Access, FreshToken, PeoplePage, Person, TokenRow};

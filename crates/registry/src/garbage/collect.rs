@@ -25,7 +25,7 @@ impl Registry {
     /// What would go from a repository now.
     pub async fn garbage(&self, repository: &ImageRepository, keeping: &Keeping) -> Result<Garbage> {
         let inventory = self.inventory(repository).await?;
-        Ok(decide(&inventory, &self.with_immutable(keeping), now()))
+        Ok(decide(&inventory, &self.complete(repository, keeping), now()))
     }
 
     /// Removes what goes from a repository, and gives what went. Pushes go on: what is removed is decided on what no
@@ -33,10 +33,20 @@ impl Registry {
     ///
     /// The bytes go with `sweep`, where no other repository has them.
     pub async fn collect(&self, repository: &ImageRepository, keeping: &Keeping) -> Result<Garbage> {
-        let keeping = self.with_immutable(keeping);
+        let keeping = self.complete(repository, keeping);
+        self.collect_keeping(repository, &keeping).await
+    }
+
+    /// Removes what of a mirror nobody has asked for within the last hour.
+    pub(crate) async fn collect_unused(&self, repository: &ImageRepository) -> Result<Garbage> {
+        let keeping = Keeping { unused_days: Some(0), ..Keeping::default() };
+        self.collect_keeping(repository, &keeping).await
+    }
+
+    async fn collect_keeping(&self, repository: &ImageRepository, keeping: &Keeping) -> Result<Garbage> {
         let mut gone = Garbage::default();
         for attempt in 0.. {
-            if self.try_collect(repository, &keeping, attempt >= TRIES, &mut gone).await? {
+            if self.try_collect(repository, keeping, attempt >= TRIES, &mut gone).await? {
                 break;
             }
         }
@@ -78,17 +88,23 @@ impl Registry {
         Ok(true)
     }
 
-    fn with_immutable(&self, keeping: &Keeping) -> Keeping {
+    /// With what the registry itself knows about a repository.
+    fn complete(&self, repository: &ImageRepository, keeping: &Keeping) -> Keeping {
         let mut keeping = keeping.clone();
+        if let Some(mirror) = self.mirrors.of(repository) {
+            // No rule is about content that is not of this server: it can be had again.
+            return Keeping { unused_days: Some(mirror.unused_days()), retention: Vec::new(), ..keeping };
+        }
         keeping.immutable.extend_from_slice(self.immutable_tags());
         keeping
     }
 
     async fn inventory(&self, repository: &ImageRepository) -> Result<Inventory> {
         let (name, blobs) = (repository.clone(), self.blobs.clone());
+        let is_mirrored = self.is_mirrored(repository);
         self.shelf(move |shelf| {
             let size = |digest: &Digest| std::fs::metadata(blobs.path(digest)).map_or(0, |meta| meta.len());
-            read_inventory(shelf, &name, size)
+            read_inventory(shelf, &name, is_mirrored, size)
         })
         .await
     }
@@ -109,6 +125,7 @@ impl Registry {
 fn read_inventory(
     shelf: &Shelf,
     repository: &ImageRepository,
+    is_mirrored: bool,
     size: impl Fn(&Digest) -> u64,
 ) -> Result<Inventory> {
     let mut inventory = Inventory::default();
@@ -119,7 +136,10 @@ fn read_inventory(
     }
     for digest in shelf.manifests(repository)? {
         let Some(record) = shelf.manifest(repository, &digest)? else { continue };
-        let pushed = record.pushes.last().map_or(Timestamp(0), |push| push.at);
+        let mut pushed = record.pushes.last().map_or(Timestamp(0), |push| push.at);
+        if is_mirrored && let Some(wanted) = shelf.manifest_wanted(repository, &digest)? {
+            pushed = pushed.max(wanted);
+        }
         let (size_bytes, subject, names) = (record.size_bytes, record.subject, record.names);
         inventory.manifests.insert(digest, ManifestEntry { size_bytes, subject, names, pushed });
     }

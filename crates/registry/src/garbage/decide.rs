@@ -15,6 +15,8 @@ pub struct Keeping {
     pub retention: Vec<RetentionRule>,
     /// Tags that never go.
     pub immutable: Vec<TagPattern>,
+    /// Of a mirror: what no client has asked for in so many days goes, whether or not it is tagged.
+    pub unused_days: Option<u32>,
 }
 
 /// What goes, in the order in which it has to: tags, then each manifest before those that it names, then blobs.
@@ -39,6 +41,8 @@ pub enum Why {
     Expired { rule: RetentionRule, age_days: i64 },
     /// No tag, index, subject or release holds the manifest.
     Unreferenced,
+    /// No client has asked for this part of a mirror in so many days.
+    Unused { days: u32 },
     /// The manifest is about one that goes, or is not there.
     SubjectGone(Digest),
     /// No manifest that stays names the blob.
@@ -60,6 +64,10 @@ impl fmt::Display for Why {
             }
             Self::Unreferenced => f.write_str("no tag, index or release refers to it"),
             Self::SubjectGone(subject) => write!(f, "it is about {subject}, which is not kept"),
+            Self::Unused { days: 0 } => {
+                f.write_str("not asked for in the last hour, and the space is needed")
+            }
+            Self::Unused { days } => write!(f, "not asked for in {days} days"),
             Self::Unnamed => f.write_str("no manifest that is kept names it"),
         }
     }
@@ -77,14 +85,16 @@ impl Garbage {
 
 /// Whatever is younger may belong to a push under way, whose manifest or tag comes last.
 const GRACE_MS: i64 = 3600 * 1000;
+const DAY_MS: i64 = 24 * 3600 * 1000;
 
 /// Says what of a repository goes.
 ///
 /// A manifest stays when it is tagged, kept by name, or young; when an index that stays names it; and when it is about
 /// a manifest that stays. A blob stays when a manifest that stays names it, or when it is young.
 pub fn decide(inventory: &Inventory, keeping: &Keeping, now: Timestamp) -> Garbage {
-    let is_young = |at: Timestamp| now.since_ms(at) < GRACE_MS;
-    let tags: Vec<Gone<Tag>> = expired(inventory, &keeping.retention, now)
+    let unused_ms = keeping.unused_days.map_or(0, |days| i64::from(days).saturating_mul(DAY_MS));
+    let is_young = |at: Timestamp| now.since_ms(at) < unused_ms.max(GRACE_MS);
+    let mut tags: Vec<Gone<Tag>> = expired(inventory, &keeping.retention, now)
         .into_iter()
         .filter_map(|(tag, rule)| {
             let entry = inventory.tags.get(&tag)?;
@@ -97,6 +107,17 @@ pub fn decide(inventory: &Inventory, keeping: &Keeping, now: Timestamp) -> Garba
         })
         .collect();
 
+    if let Some(days) = keeping.unused_days {
+        let is_used = |digest| inventory.manifests.get(digest).is_some_and(|entry| is_young(entry.pushed));
+        let unused =
+            inventory.tags.iter().filter(|(_, entry)| !is_used(&entry.digest) && !is_young(entry.set));
+        tags.extend(unused.map(|(tag, _)| Gone {
+            what: tag.clone(),
+            size_bytes: 0,
+            why: Why::Unused { days },
+        }));
+    }
+
     let expired: BTreeSet<&Tag> = tags.iter().map(|gone| &gone.what).collect();
     let tagged =
         inventory.tags.iter().filter(|(tag, _)| !expired.contains(tag)).map(|(_, entry)| &entry.digest);
@@ -106,8 +127,13 @@ pub fn decide(inventory: &Inventory, keeping: &Keeping, now: Timestamp) -> Garba
 
     let dead: BTreeMap<&Digest, &ManifestEntry> =
         inventory.manifests.iter().filter(|(digest, _)| !live.contains(digest)).collect();
+    let unused = keeping.unused_days.map(|days| Why::Unused { days });
     let manifests = parents_first(&dead).into_iter().map(|(digest, entry)| {
-        let why = entry.subject.clone().map_or(Why::Unreferenced, Why::SubjectGone);
+        let why = match (&unused, &entry.subject) {
+            (Some(unused), _) => unused.clone(),
+            (None, Some(subject)) => Why::SubjectGone(subject.clone()),
+            (None, None) => Why::Unreferenced,
+        };
         Gone { what: digest.clone(), size_bytes: entry.size_bytes, why }
     });
 

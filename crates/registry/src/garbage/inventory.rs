@@ -25,7 +25,7 @@ pub struct ManifestEntry {
     pub subject: Option<Digest>,
     /// The blobs of an image, the manifests of an index.
     pub names: Vec<Digest>,
-    /// When it was last pushed.
+    /// When it was last pushed; in a mirror, when it was last fetched or asked for.
     pub pushed: Timestamp,
 }
 

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use axum::body::Body;
 use axum::http::header::{
     ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_NONE_MATCH, IF_RANGE,
@@ -11,6 +13,7 @@ use sluice_model::Digest;
 use super::error::{Answer, Refusal};
 use super::range::{self, Wanted};
 use super::{DIGEST, bodiless, value};
+use crate::mirror::Pulled;
 use crate::{ImageRepository, Registry};
 
 /// What is no longer than this is not streamed.
@@ -18,16 +21,21 @@ const IN_ONE_PIECE_BYTES: u64 = 128 * 1024;
 
 /// `GET` and `HEAD` of a blob, whole or in part (OCI distribution-spec 1.1, "Pulling blobs").
 pub async fn get(
-    registry: &Registry,
+    registry: &Arc<Registry>,
     repository: &ImageRepository,
     digest: &Digest,
     request: &Parts,
 ) -> Answer {
-    let file = registry.blob(repository, digest).await?;
-    if request.method == Method::HEAD {
+    let is_head = request.method == Method::HEAD;
+    let blob = registry.pull_blob(repository, digest, !is_head).await?;
+    if is_head {
         registry.want_blob(repository, digest).await?;
     }
-    let size = file.size_bytes();
+    let size = match &blob {
+        Pulled::Kept(file) => file.size_bytes(),
+        Pulled::Arriving(download) => download.size_bytes(),
+        Pulled::Upstream { size_bytes } => *size_bytes,
+    };
     let tag = format!("\"{digest}\"");
     if header(request, IF_NONE_MATCH).is_some_and(|seen| seen == tag || seen == "*") {
         return Ok(describe(StatusCode::NOT_MODIFIED.into_response(), digest, &tag));
@@ -43,15 +51,16 @@ pub async fn get(
                 .with(CONTENT_RANGE, value(&format!("bytes */{size}"))));
         }
     };
-    let is_head = request.method == Method::HEAD;
-    let body = match part.end - part.start {
+    let body = match blob {
         _ if is_head => Body::empty(),
         // In one piece, it leaves in one packet with its headers.
-        0..=IN_ONE_PIECE_BYTES => {
+        Pulled::Kept(file) if part.end - part.start <= IN_ONE_PIECE_BYTES => {
             let read = file.read(part.clone()).await;
             Body::from(read.map_err(|error| Refusal::internal(&error))?)
         }
-        _ => Body::from_stream(file.stream(part.clone())),
+        Pulled::Kept(file) => Body::from_stream(file.stream(part.clone())),
+        Pulled::Arriving(download) => Body::from_stream(download.stream(part.clone())),
+        Pulled::Upstream { .. } => Body::empty(),
     };
     let mut response = (status, body).into_response();
     let headers = response.headers_mut();

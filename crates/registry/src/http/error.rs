@@ -4,6 +4,7 @@ use axum::response::{IntoResponse, Response};
 use sluice_blobs::BlobError;
 use sluice_model::InvalidName;
 
+use crate::image::ImageError;
 use crate::{OverQuota, RegistryError};
 
 /// The answer to a request, or why there is none.
@@ -110,6 +111,15 @@ impl From<RegistryError> for Refusal {
             E::ManifestBlobUnknown { .. } => (StatusCode::BAD_REQUEST, "MANIFEST_BLOB_UNKNOWN"),
             E::DigestMismatch { .. } => (StatusCode::BAD_REQUEST, "DIGEST_INVALID"),
             E::TagImmutable { .. } | E::OverQuota(_) => (StatusCode::FORBIDDEN, "DENIED"),
+            E::Upstream { source, .. } => match **source {
+                ImageError::Unauthorized { .. } | ImageError::Denied { .. } => {
+                    (StatusCode::FORBIDDEN, "DENIED")
+                }
+                _ => (StatusCode::BAD_GATEWAY, "UNAVAILABLE"),
+            },
+            E::UpstreamAway { .. } => (StatusCode::BAD_GATEWAY, "UNAVAILABLE"),
+            E::MirrorReadOnly { .. } => (StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED"),
+            E::MirrorTwice { .. } | E::MirrorTaken { .. } => return Self::internal(&error),
             E::InUse { .. } => (StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED"),
             E::NoSuchPlatform { .. } => (StatusCode::NOT_FOUND, "MANIFEST_UNKNOWN"),
             E::ConfigInvalid { .. } => (StatusCode::BAD_REQUEST, "MANIFEST_INVALID"),

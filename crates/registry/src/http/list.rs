@@ -25,7 +25,7 @@ pub async fn tags(registry: &Registry, repository: &ImageRepository, request: &P
         name: &'a ImageRepository,
         tags: &'a [Tag],
     }
-    let mut tags = registry.tags(repository).await?;
+    let mut tags = registry.pull_tags(repository).await?;
     if let Some(last) = parameter(request, "last") {
         // A tag that is not there, or is not one, still has a place in the order.
         let last = (last.to_ascii_lowercase(), last);
@@ -64,7 +64,7 @@ pub async fn referrers(
     subject: &Digest,
     request: &Parts,
 ) -> Answer {
-    let mut manifests = registry.referrers(repository, subject).await?;
+    let mut manifests = registry.pull_referrers(repository, subject).await?;
     let filter = parameter(request, "artifactType").filter(|text| !text.is_empty());
     if let Some(wanted) = &filter {
         manifests.retain(|manifest| manifest.artifact_type.as_ref() == Some(wanted));

@@ -20,7 +20,7 @@ pub async fn get(
     reference: &Reference,
     request: &Parts,
 ) -> Answer {
-    let stored = registry.manifest(repository, reference).await?;
+    let stored = registry.pull_manifest(repository, reference).await?;
     let tag = value(&format!("\"{}\"", stored.digest));
     let length = HeaderValue::from(stored.bytes.len());
     let is_known = request.headers.get(IF_NONE_MATCH).is_some_and(|seen| *seen == tag);

@@ -52,7 +52,7 @@ async fn serve(State(registry): State<Arc<Registry>>, request: Request) -> Respo
     response
 }
 
-async fn answer(registry: &Registry, request: &Parts, body: Body) -> Answer {
+async fn answer(registry: &Arc<Registry>, request: &Parts, body: Body) -> Answer {
     let route = Route::parse(&request.method, request.uri.path())?;
     let method = request.method.clone();
     match route {
@@ -78,6 +78,9 @@ async fn answer(registry: &Registry, request: &Parts, body: Body) -> Answer {
             let action = endpoint.action(&method)?;
             let wanted = AccessRequest::Repository { repository: repository.clone(), action };
             let by = auth::require(registry, request, wanted).await?;
+            if action == Action::Push {
+                registry.require_own(&repository)?;
+            }
             match endpoint {
                 Endpoint::Blob(digest) if action == Action::Pull => {
                     blob::get(registry, &repository, &digest, request).await

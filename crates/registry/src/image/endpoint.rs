@@ -24,6 +24,11 @@ impl Endpoint {
         Self { host: host.into(), is_plain: true, credentials: None }
     }
 
+    /// Over HTTPS even where the host is this machine.
+    pub fn encrypted(host: impl Into<String>) -> Self {
+        Self { host: host.into(), is_plain: false, credentials: None }
+    }
+
     pub fn with_credentials(self, credentials: Credentials) -> Self {
         Self { credentials: Some(credentials), ..self }
     }

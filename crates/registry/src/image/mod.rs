@@ -13,7 +13,7 @@ mod layout;
 mod list;
 mod location;
 mod pack;
-mod remote;
+pub(crate) mod remote;
 mod remove;
 pub(crate) mod store;
 mod transfer;

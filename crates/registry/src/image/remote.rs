@@ -4,7 +4,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, TryStreamExt};
 use reqwest::header::{
-    ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, LINK, LOCATION, WWW_AUTHENTICATE,
+    ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, LINK, LOCATION, WWW_AUTHENTICATE,
 };
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use serde::Deserialize;
@@ -26,15 +26,31 @@ pub(crate) struct Remote {
     authorization: Mutex<Option<String>>,
 }
 
+const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
+
+/// A blob that a registry sends.
+pub(crate) struct RemoteBlob {
+    /// What its header says, where it says so.
+    pub size_bytes: Option<u64>,
+    pub bytes: Bytestream,
+}
+
 /// The most that is read of an answer that is neither a manifest nor a blob.
 const ANSWER_LIMIT_BYTES: usize = 16 * 1024 * 1024;
 /// A registry that says nothing for so long is taken for dead. A whole blob may take longer.
 const SILENCE: Duration = Duration::from_secs(60);
+/// A list that goes on for more pages has no end.
+const PAGES: usize = 1000;
 
 impl Remote {
     pub fn new(endpoint: Endpoint, repository: ImageRepository) -> Result<Self, ImageError> {
-        let client = client(&endpoint)?;
-        Ok(Self { client, endpoint, repository, authorization: Mutex::default() })
+        let client = client(&endpoint, SILENCE)?;
+        Ok(Self::with_client(client, endpoint, repository))
+    }
+
+    /// With the connections of another one.
+    pub fn with_client(client: Client, endpoint: Endpoint, repository: ImageRepository) -> Self {
+        Self { client, endpoint, repository, authorization: Mutex::default() }
     }
 
     pub fn place(&self) -> String {
@@ -59,6 +75,18 @@ impl Remote {
         Ok((media_type, bytes))
     }
 
+    /// What a tag points to; none where the registry does not say.
+    pub async fn resolve_tag(&self, tag: &Tag) -> Result<Option<Digest>, ImageError> {
+        let url = self.url(&format!("manifests/{tag}"));
+        let accept = media_type::MANIFESTS.join(", ");
+        let response = self.send(&|| self.client.head(&url).header(ACCEPT, &accept)).await?;
+        if response.status() == StatusCode::NOT_FOUND {
+            return Err(self.not_found(&Reference::Tag(tag.clone())));
+        }
+        let response = self.succeed(response).await?;
+        Ok(header(&response, &CONTENT_DIGEST).and_then(|digest| digest.parse().ok()))
+    }
+
     pub async fn has_blob(&self, digest: &Digest) -> Result<bool, ImageError> {
         let url = self.url(&format!("blobs/{digest}"));
         let response = self.send(&|| self.client.head(&url)).await?;
@@ -68,14 +96,29 @@ impl Remote {
         }
     }
 
+    /// How many bytes a blob has; none where the registry does not say.
+    pub async fn blob_size(&self, digest: &Digest) -> Result<Option<u64>, ImageError> {
+        let url = self.url(&format!("blobs/{digest}"));
+        let response = self.send(&|| self.client.head(&url)).await?;
+        if response.status() == StatusCode::NOT_FOUND {
+            return Err(self.not_found(&Reference::Digest(digest.clone())));
+        }
+        Ok(declared_bytes(&self.succeed(response).await?))
+    }
+
     pub async fn blob(&self, digest: &Digest) -> Result<Bytestream, ImageError> {
+        self.open_blob(digest).await.map(|blob| blob.bytes)
+    }
+
+    pub async fn open_blob(&self, digest: &Digest) -> Result<RemoteBlob, ImageError> {
         let url = self.url(&format!("blobs/{digest}"));
         let response = self.send(&|| self.client.get(&url)).await?;
         if response.status() == StatusCode::NOT_FOUND {
-            return Err(ImageError::NotFound { place: self.place(), reference: digest.to_string() });
+            return Err(self.not_found(&Reference::Digest(digest.clone())));
         }
         let response = self.succeed(response).await?;
-        Ok(response.bytes_stream().map_err(std::io::Error::other).boxed())
+        let size_bytes = declared_bytes(&response);
+        Ok(RemoteBlob { size_bytes, bytes: response.bytes_stream().map_err(std::io::Error::other).boxed() })
     }
 
     /// One `POST` and one `PUT` (OCI distribution-spec 1.1, "POST then PUT").
@@ -167,6 +210,9 @@ impl Remote {
             };
             if next.as_ref() == Some(&url) {
                 return Err(self.strange("its next page is the same page"));
+            }
+            if pages.len() >= PAGES {
+                return Err(self.strange("its list has no end"));
             }
             pages.push(self.json(response).await?);
         }
@@ -309,14 +355,15 @@ pub(crate) async fn catalog(endpoint: &Endpoint) -> Result<Vec<ImageRepository>,
     Ok(pages.into_iter().flat_map(|page| page.repositories).collect())
 }
 
-fn client(endpoint: &Endpoint) -> Result<Client, ImageError> {
+/// A client that gives up on a registry that does not take a connection in time.
+pub(crate) fn client(endpoint: &Endpoint, connect_within: Duration) -> Result<Client, ImageError> {
     static PROVIDER: OnceLock<()> = OnceLock::new();
     PROVIDER.get_or_init(|| {
         // The program may have chosen one before; then that one stays.
         let _ = rustls::crypto::ring::default_provider().install_default();
     });
     // Blobs are what they are: nothing on the way may unpack them.
-    let client = Client::builder().no_gzip().connect_timeout(SILENCE).read_timeout(SILENCE).build();
+    let client = Client::builder().no_gzip().connect_timeout(connect_within).read_timeout(SILENCE).build();
     client.map_err(|source| ImageError::Unreachable { host: endpoint.host().to_owned(), source })
 }
 
@@ -331,8 +378,13 @@ fn basic(credentials: &Credentials) -> String {
     }
 }
 
-fn header(response: &Response, name: &reqwest::header::HeaderName) -> Option<String> {
+fn header(response: &Response, name: &HeaderName) -> Option<String> {
     response.headers().get(name)?.to_str().ok().map(str::to_owned)
+}
+
+/// What `Content-Length` says, of an answer to HEAD too.
+fn declared_bytes(response: &Response) -> Option<u64> {
+    header(response, &CONTENT_LENGTH)?.parse().ok()
 }
 
 /// The target of `<target>; rel="next"`.

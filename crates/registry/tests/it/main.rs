@@ -10,6 +10,7 @@ mod garbage;
 mod images;
 mod lists;
 mod manifests;
+mod mirror;
 mod quota;
 mod scrub;
 mod support;

@@ -9,5 +9,6 @@ mod jobs;
 mod pages;
 mod push;
 mod registry;
+mod registry_options;
 mod restart;
 mod world;

@@ -25,7 +25,7 @@ registry:
 const DRY: CollectGarbage = CollectGarbage { dry_run: true };
 const WET: CollectGarbage = CollectGarbage { dry_run: false };
 
-fn location(world: &World, image: &str, password: &str) -> Location {
+pub fn location(world: &World, image: &str, password: &str) -> Location {
     let host = world.url.strip_prefix("http://").unwrap();
     let location: Location = format!("{host}/{image}").parse().unwrap();
     location
@@ -33,7 +33,7 @@ fn location(world: &World, image: &str, password: &str) -> Location {
 }
 
 /// Pushes an image of one file with this text, and gives its digest.
-async fn push(world: &World, image: &str, password: &str, text: &str) -> String {
+pub async fn push(world: &World, image: &str, password: &str, text: &str) -> String {
     let from: PathBuf = world.folder.path().join("content");
     std::fs::write(&from, text).unwrap();
     let options = PackOptions::new(vec![Content { from, to: "/content".to_owned() }]);

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use sluice_model::{RepositoryName, UserName};
 use sluice_runner::ExecutorChoice;
-use sluice_server::{Options, Server};
+use sluice_server::{Options, RegistryOptions, Server};
 use sluice_wire::{Client, NewToken, PutAccount, RunDetail, RunQuery, RunState, Secret, ServerVersion};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -24,8 +24,12 @@ const WITHIN: Duration = Duration::from_secs(60);
 
 impl World {
     pub async fn start() -> Self {
+        Self::with_registry(RegistryOptions::default()).await
+    }
+
+    pub async fn with_registry(registry: RegistryOptions) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let (url, stop, serving) = serve(folder.path()).await;
+        let (url, stop, serving) = serve(Options { registry, ..options(folder.path()) }).await;
         let token = std::fs::read_to_string(folder.path().join("data/admin-token")).unwrap();
         let admin = Client::new(&url, Some(Secret::new(token.trim()))).unwrap();
         let repository = "acme/shop".parse().unwrap();
@@ -41,7 +45,7 @@ impl World {
     /// Ends the server in its orderly way and starts it again on the same folder, at another address.
     pub async fn restart(&mut self) {
         self.end().await;
-        let (url, stop, serving) = serve(self.folder.path()).await;
+        let (url, stop, serving) = serve(options(self.folder.path())).await;
         let token = std::fs::read_to_string(self.folder.path().join("data/admin-token")).unwrap();
         self.admin = Client::new(&url, Some(Secret::new(token.trim()))).unwrap();
         (self.url, self.stop, self.serving) = (url, Some(stop), Some(serving));
@@ -152,8 +156,8 @@ pub fn options(folder: &Path) -> Options {
     options
 }
 
-async fn serve(folder: &Path) -> (String, oneshot::Sender<()>, JoinHandle<anyhow::Result<()>>) {
-    let server = Server::start(options(folder)).await.unwrap();
+async fn serve(options: Options) -> (String, oneshot::Sender<()>, JoinHandle<anyhow::Result<()>>) {
+    let server = Server::start(options).await.unwrap();
     let url = server.url().to_owned();
     let (stop, stopped) = oneshot::channel();
     let serving = tokio::spawn(server.run_until(async move {

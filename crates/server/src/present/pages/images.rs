@@ -1,9 +1,9 @@
 use std::collections::BTreeSet;
 
 use sluice_model::{Digest, RepositoryName};
-use sluice_registry::{ImageRepository, Pusher, TagOverview};
+use sluice_registry::{ImageRepository, MirrorUse, Pusher, TagOverview};
 use sluice_release as release;
-use sluice_view::{ImagePusher, ImageSection, ImagesPage, TaggedImage};
+use sluice_view::{ImagePusher, ImageSection, ImagesPage, MirrorSection, TaggedImage};
 
 use crate::app::App;
 use crate::garbage::GarbageError;
@@ -20,6 +20,10 @@ pub(crate) async fn images(app: &App, repository: &RepositoryName) -> Result<Ima
     let host = app.url.split_once("://").map_or(app.url.as_str(), |(_, host)| host).to_owned();
     let mut images = Vec::new();
     for image in app.registry.repositories().await.map_err(GarbageError::from)? {
+        // What is under a mirror's name is nobody's here.
+        if app.registry.is_mirrored(&image) {
+            continue;
+        }
         if app.claims.owner(&image).await?.as_ref() != Some(repository) {
             continue;
         }
@@ -37,7 +41,16 @@ pub(crate) async fn images(app: &App, repository: &RepositoryName) -> Result<Ima
             more: overview.more,
         });
     }
-    Ok(ImagesPage { repository: repository.clone(), host, images })
+    let mirrors = app.registry.mirrors().await.map_err(GarbageError::from)?;
+    let mirrors = mirrors.into_iter().map(mirrored).collect();
+    Ok(ImagesPage { repository: repository.clone(), host, images, mirrors })
+}
+
+fn mirrored(seen: MirrorUse) -> MirrorSection {
+    let MirrorUse { name, upstream, repositories, size_bytes, cached, fetched, fetched_bytes, problem } =
+        seen;
+    let name = name.to_string();
+    MirrorSection { name, upstream, repositories, size_bytes, cached, fetched, fetched_bytes, problem }
 }
 
 async fn tagged(

@@ -226,6 +226,28 @@ pub fn images() -> ImagesPage {
                 more: 0,
             },
         ],
+        mirrors: vec![
+            MirrorSection {
+                name: "base".to_owned(),
+                upstream: "registry.example.org/acme".to_owned(),
+                repositories: 1,
+                size_bytes: 42_000_000,
+                cached: 40,
+                fetched: 2,
+                fetched_bytes: 43_100_000,
+                problem: Some("registry.example.org cannot be reached: <timed out>".to_owned()),
+            },
+            MirrorSection {
+                name: "hub".to_owned(),
+                upstream: "registry-1.docker.io".to_owned(),
+                repositories: 12,
+                size_bytes: 1_942_000_000,
+                cached: 4_711,
+                fetched: 82,
+                fetched_bytes: 1_950_000_000,
+                problem: None,
+            },
+        ],
     }
 }
 
