@@ -50,6 +50,7 @@ describe("the storefront", () => {
     await open();
     expect(screen.getByTestId("api-version").textContent).toBe("1.0.0");
     expect(screen.getByTestId("web-version").textContent).toBe("2.0.0");
+    expect(screen.getByText("Nothing was ordered yet.")).toBeTruthy();
   });
 
   it("shows an order that was added, and what is popular", async () => {
@@ -58,6 +59,7 @@ describe("the storefront", () => {
     order("tea", "3");
     await screen.findByText("3 × tea");
     expect(screen.getByText("tea: 3")).toBeTruthy();
+    expect(screen.queryByText("Nothing was ordered yet.")).toBeNull();
     await waitFor(() => expect(screen.getByLabelText<HTMLInputElement>("Item").value).toBe(""));
   });
 

@@ -40,18 +40,24 @@ export function App() {
         <h1>{shop?.greeting ?? "…"}</h1>
         {problem && <p role="alert">{problem}</p>}
         <OrderForm onOrder={order} />
-        <h2 id="popular">Popular</h2>
-        <ol aria-labelledby="popular">
-          {shop?.popular.map(({ item, ordered }) => (
-            <li key={item}>{`${item}: ${ordered}`}</li>
-          ))}
-        </ol>
-        <h2 id="orders">Latest orders</h2>
-        <ul aria-labelledby="orders">
-          {shop?.orders.map(({ id, item, quantity }) => (
-            <li key={id}>{`${quantity} × ${item}`}</li>
-          ))}
-        </ul>
+        <section>
+          <h2 id="popular">Popular</h2>
+          {shop?.popular.length === 0 && <p className="empty">Nothing was ordered yet.</p>}
+          <ol aria-labelledby="popular">
+            {shop?.popular.map(({ item, ordered }) => (
+              <li key={item}>{`${item}: ${ordered}`}</li>
+            ))}
+          </ol>
+        </section>
+        <section>
+          <h2 id="orders">Latest orders</h2>
+          {shop?.orders.length === 0 && <p className="empty">Be the first to order.</p>}
+          <ul aria-labelledby="orders">
+            {shop?.orders.map(({ id, item, quantity }) => (
+              <li key={id}>{`${quantity} × ${item}`}</li>
+            ))}
+          </ul>
+        </section>
       </main>
       <footer>
         api <span data-testid="api-version">{shop?.version ?? "…"}</span>, web{" "}
