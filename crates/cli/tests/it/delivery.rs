@@ -76,6 +76,18 @@ fn a_run_on_a_persons_own_machine_delivers_to_the_server_behind_its_gates() {
     let releases = shop.developer.json(&["releases", "--json"]);
     assert_eq!(releases[0]["images"]["app"]["digest"].as_str(), tested.as_deref(), "{releases}");
     assert_eq!(releases[0]["run"], serde_json::Value::Null, "no run of the server made it");
+    for (args, reason) in [
+        (
+            &["deploy", "dev", "--tag", "nowhere"][..],
+            "there is no image `shop/app:nowhere` in the registry: push it first",
+        ),
+        (&["deploy", "dev"], "outside of the server's jobs, `sluice deploy` needs"),
+        (&["deploy", "moon", "--tag", "nowhere"], "moon"),
+    ] {
+        let refused = shop.developer.sluice(args);
+        assert_eq!(refused.code, 1, "{args:?}: {refused:?}");
+        assert!(refused.stderr.contains(reason), "{args:?}: {}", refused.stderr);
+    }
     assert!(
         !said.stdout.contains(&shop.token()) && !said.stderr.contains(&shop.token()),
         "the token is told"
