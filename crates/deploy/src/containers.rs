@@ -184,7 +184,7 @@ impl Containers {
         let mut outcome =
             futures_util::future::join_all(removals).await.into_iter().collect::<Result<(), _>>();
         for network in self.engine.list_networks(&self.network_labels()).await? {
-            outcome = outcome.and(self.engine.remove_network(&network).await);
+            outcome = outcome.and(self.engine.remove_network(&network.id).await);
         }
         for image in images {
             outcome = outcome.and(self.remove_image(image).await);

@@ -3,7 +3,8 @@ use std::time::Duration;
 
 use bollard::Docker;
 
-use crate::{EngineError, NoEngine};
+use crate::address::candidates;
+use crate::{EngineAddress, EngineError, NoEngine};
 
 /// A container engine that answered, with the API version that both sides speak. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -44,15 +45,9 @@ const HELLO_TIMEOUT: Duration = Duration::from_secs(3);
 
 impl Engine {
     /// The engine at `DOCKER_HOST`, else at Docker's socket, else at Podman's (the user's, then the system's).
-    ///
-    /// With `DOCKER_HOST` set nothing else is tried: a person who names an engine means that one.
     pub async fn connect() -> Result<Self, NoEngine> {
-        let candidates = match std::env::var("DOCKER_HOST") {
-            Ok(address) if !address.is_empty() => vec![address],
-            _ => default_addresses(),
-        };
         let mut tried = Vec::new();
-        for address in candidates {
+        for address in candidates() {
             match Self::connect_to(&address).await {
                 Ok(engine) => return Ok(engine),
                 Err(reason) => tried.push(format!("{address} ({reason})")),
@@ -91,6 +86,11 @@ impl Engine {
         path.is_absolute().then_some(path)
     }
 
+    /// Where it was reached.
+    pub fn address(&self) -> Result<EngineAddress, String> {
+        self.version.address.parse()
+    }
+
     pub async fn ping(&self) -> Result<(), EngineError> {
         let answer = self.docker.ping().await;
         answer.map(drop).map_err(|error| EngineError::of("ping the engine", &self.version.address, error))
@@ -99,27 +99,14 @@ impl Engine {
 
 fn dial(address: &str) -> Result<Docker, String> {
     let version = bollard::API_DEFAULT_VERSION;
-    let path = address.strip_prefix("unix://").unwrap_or(address);
-    if path.starts_with('/') {
-        if !Path::new(path).exists() {
-            return Err("no such socket".to_owned());
+    let dialled = match address.parse()? {
+        EngineAddress::Unix(path) if !path.exists() => return Err("no such socket".to_owned()),
+        EngineAddress::Unix(path) => {
+            Docker::connect_with_unix(&path.to_string_lossy(), ANSWER_TIMEOUT_S, version)
         }
-        return Docker::connect_with_unix(path, ANSWER_TIMEOUT_S, version).map_err(|error| error.to_string());
-    }
-    match address.split_once("://") {
-        Some(("tcp" | "http", _)) => {
-            Docker::connect_with_http(address, ANSWER_TIMEOUT_S, version).map_err(|error| error.to_string())
+        address @ EngineAddress::Tcp(_) => {
+            Docker::connect_with_http(&address.to_string(), ANSWER_TIMEOUT_S, version)
         }
-        _ => Err("expected unix:///path, tcp://host:port or http://host:port".to_owned()),
-    }
-}
-
-fn default_addresses() -> Vec<String> {
-    let mut addresses = vec!["/var/run/docker.sock".to_owned()];
-    if let Ok(runtime_folder) = std::env::var("XDG_RUNTIME_DIR") {
-        addresses.push(format!("{runtime_folder}/docker.sock"));
-        addresses.push(format!("{runtime_folder}/podman/podman.sock"));
-    }
-    addresses.push("/run/podman/podman.sock".to_owned());
-    addresses
+    };
+    dialled.map_err(|error| error.to_string())
 }

@@ -1,5 +1,7 @@
-//! A thin client of the Docker and Podman Engine API. Never knows what a container is for.
+//! A thin client of the Docker and Podman Engine API, and a socket that labels what is made through it. Never knows what a
+//! container is for.
 
+mod address;
 mod attach;
 mod container;
 mod engine;
@@ -8,7 +10,9 @@ mod exec;
 mod image;
 mod label;
 mod network;
+mod socket;
 
+pub use address::EngineAddress;
 pub use attach::{Attached, AttachedInput, AttachedOutput};
 pub use container::{
     ContainerFound, ContainerInspected, ContainerSpec, Exited, Health, HealthCheck, Mount, PortPublish,
@@ -19,3 +23,5 @@ pub use error::{EngineError, NoEngine};
 pub use exec::{ExecSpec, Executed};
 pub use image::{ImageInspected, Progress, RegistryCredentials};
 pub use label::{LABEL_JOB, LABEL_OWNER, Labels};
+pub use network::Found;
+pub use socket::{EngineSocket, EngineSocketSpec};

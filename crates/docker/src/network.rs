@@ -5,6 +5,14 @@ use bollard::query_parameters::{
 
 use crate::{Engine, EngineError, Labels};
 
+/// A network or a volume of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// A network's id, a volume's name.
+    pub id: String,
+    pub labels: Labels,
+}
+
 impl Engine {
     /// Makes a bridge network and gives its id.
     pub async fn create_network(&self, name: &str, labels: &Labels) -> Result<String, EngineError> {
@@ -51,22 +59,30 @@ impl Engine {
         gone(removed.map_err(|error| EngineError::of("remove the network", network, error)))
     }
 
-    /// Ids of the networks that carry all of `labels`.
-    pub async fn list_networks(&self, labels: &Labels) -> Result<Vec<String>, EngineError> {
+    /// The networks that carry all of `labels`.
+    pub async fn list_networks(&self, labels: &Labels) -> Result<Vec<Found>, EngineError> {
         let options = ListNetworksOptionsBuilder::default().filters(&labels.to_filter()).build();
         let found = self.docker.list_networks(Some(options)).await;
         let found =
             found.map_err(|error| EngineError::of("list networks of", &self.version().address, error))?;
-        Ok(found.into_iter().filter_map(|network| network.id).collect())
+        let line = |network: bollard::models::Network| Found {
+            id: network.id.unwrap_or_default(),
+            labels: network.labels.unwrap_or_default().into_iter().collect(),
+        };
+        Ok(found.into_iter().map(line).collect())
     }
 
-    /// Names of the volumes that carry all of `labels`.
-    pub async fn list_volumes(&self, labels: &Labels) -> Result<Vec<String>, EngineError> {
+    /// The volumes that carry all of `labels`.
+    pub async fn list_volumes(&self, labels: &Labels) -> Result<Vec<Found>, EngineError> {
         let options = ListVolumesOptionsBuilder::default().filters(&labels.to_filter()).build();
         let found = self.docker.list_volumes(Some(options)).await;
         let found =
             found.map_err(|error| EngineError::of("list volumes of", &self.version().address, error))?;
-        Ok(found.volumes.unwrap_or_default().into_iter().map(|volume| volume.name).collect())
+        let line = |volume: bollard::models::Volume| Found {
+            id: volume.name,
+            labels: volume.labels.into_iter().collect(),
+        };
+        Ok(found.volumes.unwrap_or_default().into_iter().map(line).collect())
     }
 
     /// Removes a volume; one that is not there is removed already.

@@ -102,7 +102,7 @@ async fn containers_are_rolled_out_rolled_back_and_removed() {
 
     world.deployer.teardown().await.unwrap();
     assert_eq!(engine.list_containers(&labels).await.unwrap(), Vec::new());
-    assert_eq!(engine.list_networks(&labels).await.unwrap(), Vec::<String>::new());
+    assert_eq!(engine.list_networks(&labels).await.unwrap(), Vec::new());
     for spec in [&first, &second] {
         let name = format!("sluice-{}:{}", world.owner(), spec.services[0].image.digest.hex());
         assert_eq!(engine.inspect_image(&name).await.unwrap(), None, "{name} is left");

@@ -85,7 +85,8 @@ async fn networks_are_found_by_label() {
     let labels = Labels::of_owner("docker-tests-network");
     let name = format!("sluice-test-{}", std::process::id());
     let id = engine.create_network(&name, &labels).await.unwrap();
-    assert_eq!(engine.list_networks(&labels).await.unwrap(), std::slice::from_ref(&id));
+    let found = engine.list_networks(&labels).await.unwrap();
+    assert_eq!(found.iter().map(|found| &found.id).collect::<Vec<_>>(), [&id]);
     engine.remove_network(&id).await.unwrap();
     assert!(engine.list_networks(&labels).await.unwrap().is_empty());
 }

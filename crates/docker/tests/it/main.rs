@@ -2,3 +2,5 @@
 
 mod image;
 mod lifecycle;
+mod passing;
+mod socket;
