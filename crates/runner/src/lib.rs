@@ -9,6 +9,7 @@ mod exec;
 mod github;
 mod job;
 mod kept;
+mod leavings;
 mod linux;
 mod log;
 mod place;

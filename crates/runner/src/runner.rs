@@ -51,6 +51,7 @@ pub enum RunnerError {
 pub struct Swept {
     pub containers: usize,
     pub networks: usize,
+    pub volumes: usize,
     pub processes: usize,
     pub folders: usize,
 }
@@ -105,8 +106,8 @@ impl Runner {
         job::run(&making, &order, depot, cancel).await
     }
 
-    /// Removes what a process that was killed has left of this data folder: containers, networks, processes,
-    /// workspaces. Called at start, before the first job; what other living runners have is left alone.
+    /// Removes what a process that was killed has left of this data folder: containers, networks, volumes,
+    /// processes, workspaces. Called at start, before the first job; what other living runners have is left alone.
     pub async fn sweep(&self) -> Result<Swept, RunnerError> {
         let root = self.root();
         let swept = sweep::sweep(&root, &self.shared.home, self.shared.engine.as_ref()).await;

@@ -2,13 +2,15 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use sluice_docker::{ContainerFound, Engine, Labels};
+use sluice_docker::{Engine, Labels};
 
 use crate::kept::{Kept, KeptContainer};
+use crate::leavings::{EngineNote, Leavings};
 use crate::linux;
+use crate::place::link_of;
 use crate::runner::Swept;
 
-/// Names the process that a container or network was made by.
+/// Names the process that a container, network or volume was made by.
 pub const LABEL_PROCESS: &str = "sluice.process";
 
 /// One runner's own folder among those of all runners of the data folder, locked for as long as it lives.
@@ -87,14 +89,12 @@ fn owner_of(root: &Path) -> io::Result<String> {
 
 /// Removes what runners of the data folder have left that do not live any more.
 ///
-/// What there is at the engine is listed first: whatever a list names was made by a home that is there when it is
+/// What there is at the engines is listed first: whatever a list names was made by a home that is there when it is
 /// decided which homes live, so that nothing of a runner that starts meanwhile is removed.
 pub async fn sweep(root: &Path, own: &Home, engine: Option<&Engine>) -> io::Result<Swept> {
     let mut swept = Swept::default();
-    let seen = match engine {
-        Some(engine) => Some((engine, Seen::at(engine, &own.owner).await)),
-        None => None,
-    };
+    let notes = EngineNote::all(root);
+    let seen = look(root, own, engine, &notes).await;
     let mut living = vec![own.process.clone()];
     let mut stays = Vec::new();
     let gate = gate(root)?;
@@ -110,57 +110,73 @@ pub async fn sweep(root: &Path, own: &Home, engine: Option<&Engine>) -> io::Resu
         swept.processes += linux::kill_left_behind(&format!("{}/{process}", own.owner));
         let mut stay = Kept::in_home(&entry.path());
         stay.retain(|kept| kept.is_closed && !kept.is_too_old());
+        remove_links(&process, &entry.path());
         swept.folders += usize::from(empty(&entry.path(), &stay));
         stays.extend(stay);
     }
     drop(gate);
-    if let Some((engine, seen)) = seen {
-        seen.sweep(engine, &own.owner, &living, &stays, &mut swept).await;
+    let kept: Vec<&KeptContainer> = stays.iter().filter_map(|kept| kept.container.as_ref()).collect();
+    // Those of the deployer carry the data folder's label too, and no process: they are to live on.
+    let is_left = |id: &str, labels: &Labels| {
+        labels.get(LABEL_PROCESS).is_some_and(|process| !living.iter().any(|alive| alive == process))
+            && !kept.iter().any(|kept| kept.holds(id))
+    };
+    for (engine, found) in seen {
+        let (removed, left) = found.remove(&engine, is_left).await;
+        swept.containers += removed.containers;
+        swept.networks += removed.networks;
+        swept.volumes += removed.volumes;
+        let is_of_dead = |note: &&EngineNote| !living.contains(&note.process);
+        for note in notes.iter().filter(is_of_dead).filter(|_| left == 0) {
+            if engine.address().is_ok_and(|address| address == note.engine) {
+                note.remove();
+            }
+        }
     }
     Ok(swept)
+}
+
+/// What there is of the data folder's jobs: at the runner's own engine, and at those that steps of dead runners used.
+///
+/// An engine that does not answer has nothing that could be swept now; it is told, and no reason to stop.
+async fn look(
+    root: &Path,
+    own: &Home,
+    engine: Option<&Engine>,
+    notes: &[EngineNote],
+) -> Vec<(Engine, Leavings)> {
+    let mut engines: Vec<Engine> = engine.cloned().into_iter().collect();
+    for note in notes {
+        let is_known = |known: &Engine| known.address().is_ok_and(|address| address == note.engine);
+        let lives = is_locked(&root.join("live").join(&note.process).join("lock"));
+        if note.process == own.process || lives || engines.iter().any(is_known) {
+            continue;
+        }
+        match Engine::connect_to(&note.engine.to_string()).await {
+            Ok(engine) => engines.push(engine),
+            Err(error) => {
+                tracing::warn!(%error, engine = %note.engine, "an engine that jobs used is not there")
+            }
+        }
+    }
+    let mut seen = Vec::new();
+    for engine in engines {
+        match Leavings::at(&engine, &Labels::of_owner(&own.owner)).await {
+            Ok(found) => seen.push((engine, found)),
+            Err(error) => tracing::warn!(%error, "what earlier runs have left could not be listed"),
+        }
+    }
+    seen
+}
+
+/// The short names of the sockets of a dead runner's jobs.
+fn remove_links(process: &str, home: &Path) {
+    for job in std::fs::read_dir(home).into_iter().flatten().flatten() {
+        let _ = std::fs::remove_file(link_of(process, &job.file_name().to_string_lossy()));
+    }
 }
 
 /// Who holds the lock lives. A folder without one was being made, or being removed, when its process died.
 fn is_locked(lock: &Path) -> bool {
     File::open(lock).is_ok_and(|file| linux::try_lock(&file).is_err())
-}
-
-/// What of the data folder's runners there is at the engine.
-struct Seen {
-    containers: Vec<ContainerFound>,
-    networks: Vec<String>,
-}
-
-impl Seen {
-    /// An engine that does not answer has nothing that could be swept now; it is told, and no reason to stop.
-    async fn at(engine: &Engine, owner: &str) -> Self {
-        let labels = Labels::of_owner(owner);
-        let containers = engine.list_containers(&labels).await.unwrap_or_else(|error| {
-            tracing::warn!(%error, "containers of earlier runs could not be listed");
-            Vec::new()
-        });
-        Self { containers, networks: engine.list_networks(&labels).await.unwrap_or_default() }
-    }
-
-    async fn sweep(self, engine: &Engine, owner: &str, living: &[String], stays: &[Kept], swept: &mut Swept) {
-        let kept: Vec<&KeptContainer> = stays.iter().filter_map(|kept| kept.container.as_ref()).collect();
-        let is_kept = |id: &String| kept.iter().any(|kept| kept.id == *id || kept.services.contains(id));
-        // Those of the deployer carry the data folder's label too, and no process: they are to live on.
-        let left = self.containers.iter().filter(|container| {
-            let process = container.labels.get(LABEL_PROCESS);
-            process.is_some_and(|process| !living.iter().any(|alive| alive == process))
-                && !is_kept(&container.id)
-        });
-        for container in left {
-            swept.containers += usize::from(engine.remove_container(&container.id).await.is_ok());
-        }
-        let mut in_use: Vec<String> = kept.iter().filter_map(|kept| kept.network.clone()).collect();
-        for process in living {
-            let labels = Labels::of_owner(owner).with(LABEL_PROCESS, process);
-            in_use.extend(engine.list_networks(&labels).await.unwrap_or_default());
-        }
-        for network in self.networks.iter().filter(|network| !in_use.contains(network)) {
-            swept.networks += usize::from(engine.remove_network(network).await.is_ok());
-        }
-    }
 }

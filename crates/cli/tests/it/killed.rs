@@ -113,7 +113,28 @@ fn nothing_is_left_in_docker() {
     let marker = format!("92{:05}", std::process::id() % 100_000);
     let runner = ["--runner", "docker", "--image", &format!("cimg/base={image}")].map(str::to_owned);
     let repository = rounds(&runner, &marker, &config(&marker), 8, 2_500);
-    let owner = std::fs::read_to_string(state(&repository).join("runner/owner")).unwrap();
+    nothing_is_at_the_engine(&repository);
+}
+
+/// What steps on the host make with `docker`, by the socket that they are given.
+#[test]
+fn nothing_that_steps_made_is_left_at_the_engine() {
+    let Some(image) = image::ready() else { return };
+    let marker = format!("93{:05}", std::process::id() % 100_000);
+    let network = format!("sluice-test-{marker}-$RANDOM");
+    let make = format!(
+        "for i in 1 2 3; do docker network create {network}; docker volume create; \
+         docker run --detach --volume /own --entrypoint sleep {image} {marker}; done"
+    );
+    let text = config(&marker)
+        .replace(&format!(", {{ image: \"cimg/base:current\", command: [sleep, \"{marker}\"] }}"), "")
+        .replace("steps: [checkout, { run: \"", &format!("steps: [checkout, {{ run: \"{make}; "));
+    let repository = rounds(&["--runner", "host"].map(str::to_owned), &marker, &text, 6, 3_000);
+    nothing_is_at_the_engine(&repository);
+}
+
+fn nothing_is_at_the_engine(repository: &Repository) {
+    let owner = std::fs::read_to_string(state(repository).join("runner/owner")).unwrap();
     let label = format!("label={LABEL_OWNER}={}", owner.trim());
     for list in [&["ps", "--all", "--quiet"][..], &["network", "ls", "--quiet"], &["volume", "ls", "--quiet"]]
     {

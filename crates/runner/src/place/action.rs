@@ -31,7 +31,7 @@ impl ActionContainer {
         spec.labels = labels(making);
         spec.network = place.network().map(str::to_owned);
         spec.no_log = true;
-        if let (true, Some(socket)) = (place.has_engine, engine.socket()) {
+        if let Some(socket) = place.engine_socket() {
             let (source, target) = (socket.to_owned(), "/var/run/docker.sock".to_owned());
             spec.mounts.push(Mount::Bind { source, target, read_only: false });
         }

@@ -6,6 +6,7 @@ use futures_util::StreamExt;
 use sluice_docker::{AttachedOutput, ContainerSpec, Engine, ImageInspected, LABEL_JOB, Labels, Mount};
 use tokio_util::io::StreamReader;
 
+use super::engine::JobEngine;
 use super::relay::Relay;
 use super::services::{self, Services};
 use super::{
@@ -73,7 +74,15 @@ pub async fn make(making: &Making<'_>, wish: &Wish, container: &ContainerWish) -
     })?;
 
     let mut mounts = own_mounts(making, wish, &layout, relay_folder);
-    mounts.extend(engine_socket(wish, engine)?);
+    let job_engine = match wish.host_engine {
+        true => Some(engine_of(making, engine).await?),
+        false => None,
+    };
+    mounts.extend(job_engine.as_ref().map(|own| Mount::Bind {
+        source: own.path.clone(),
+        target: "/var/run/docker.sock".to_owned(),
+        read_only: false,
+    }));
     for volume in &container.volumes {
         mounts.push(volume_mount(volume, wish.host_engine)?);
     }
@@ -115,6 +124,7 @@ pub async fn make(making: &Making<'_>, wish: &Wish, container: &ContainerWish) -
         path,
         is_container: true,
         has_engine: wish.host_engine,
+        engine: job_engine,
         kind: Kind::Docker(containers),
         _relay: relay,
     })
@@ -311,19 +321,13 @@ fn own_mounts(making: &Making<'_>, wish: &Wish, layout: &Layout, relay_folder: P
 }
 
 /// The host's engine, for jobs that are allowed to have it.
-fn engine_socket(wish: &Wish, engine: &Engine) -> Result<Option<Mount>, PlaceError> {
-    if !wish.host_engine {
-        return Ok(None);
-    }
-    let socket = engine.socket().ok_or_else(|| {
+async fn engine_of(making: &Making<'_>, engine: &Engine) -> Result<JobEngine, PlaceError> {
+    // An engine elsewhere cannot mount a socket that is here.
+    let opened = if engine.socket().is_some() { JobEngine::open(making).await? } else { None };
+    opened.ok_or_else(|| {
         let address = &engine.version().address;
         PlaceError::Refused(format!("the engine at {address} has no socket here that a job could be given"))
-    })?;
-    Ok(Some(Mount::Bind {
-        source: socket.to_owned(),
-        target: "/var/run/docker.sock".to_owned(),
-        read_only: false,
-    }))
+    })
 }
 
 /// `name:/path[:ro]`; a path of this machine only for a job that has its engine anyway.

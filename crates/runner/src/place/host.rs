@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::process::{Child, Command};
 
+use super::engine::JobEngine;
 use super::relay::Relay;
 use super::services::Services;
 use super::{CIRCLECI_HELPER, Kind, Layout, Making, Place, PlaceError, Shared, Wish};
@@ -96,12 +97,14 @@ pub async fn make(making: &Making<'_>, wish: &Wish) -> Result<Place, PlaceError>
         }
         path = format!("{}:{path}", helper.display());
     }
+    let engine = JobEngine::open(making).await?;
     let mut child = Command::new(&making.agent);
     child
         .env_clear()
         .envs(inherited())
         .env("PATH", &path)
         .env("HOME", &layout.home.inside)
+        .envs(engine.as_ref().map(|engine| ("DOCKER_HOST", engine.host())))
         .env(OWNER_VARIABLE, format!("{}/{}", making.owner, making.process))
         .current_dir(&layout.workspace.outside)
         .stdin(Stdio::piped())
@@ -127,6 +130,7 @@ pub async fn make(making: &Making<'_>, wish: &Wish) -> Result<Place, PlaceError>
         path,
         is_container: false,
         has_engine: wish.host_engine,
+        engine,
         container: None,
         services: services.as_ref().map(Services::facts).unwrap_or_default(),
         kind: Kind::Host(HostAgent(child), services),

@@ -2,6 +2,7 @@
 
 mod action;
 mod docker;
+mod engine;
 mod host;
 mod layout;
 mod options;
@@ -10,12 +11,13 @@ mod services;
 mod shared_files;
 mod wish;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use sluice_docker::{Engine, EngineError};
 
 pub use action::{ActionContainer, action_image};
 pub use docker::AGENT_INSIDE;
+pub use engine::link_of;
 pub use host::inherited;
 pub use layout::{Layout, Shared};
 pub use options::parse_options;
@@ -25,6 +27,7 @@ pub use wish::{ContainerWish, Wish};
 
 use crate::config::RunnerConfig;
 use crate::kept::KeptContainer;
+use crate::leavings::Leavings;
 use crate::log::JobLog;
 use crate::session::{Session, SessionError, User};
 
@@ -39,6 +42,7 @@ pub struct Place {
     pub is_container: bool,
     /// Steps may call the host's container engine.
     pub has_engine: bool,
+    engine: Option<engine::JobEngine>,
     /// `job.container` of GitHub's contexts.
     pub container: Option<ContainerFacts>,
     /// `job.services` of GitHub's contexts.
@@ -103,15 +107,17 @@ impl Place {
     /// Removes what an attempt to make a place has left, when it failed or was given up.
     pub async fn discard(making: &Making<'_>) {
         if let Some(engine) = making.engine {
-            let labels = docker::labels(making);
-            for container in engine.list_containers(&labels).await.unwrap_or_default() {
-                let _ = engine.remove_container(&container.id).await;
-            }
-            for network in engine.list_networks(&labels).await.unwrap_or_default() {
-                let _ = engine.remove_network(&network).await;
+            match Leavings::at(engine, &docker::labels(making)).await {
+                Ok(found) => _ = found.remove(engine, |_, _| true).await,
+                Err(error) => tracing::warn!(%error, "a place that was begun is left for the next sweep"),
             }
         }
         let _ = tokio::fs::remove_dir_all(&making.folder).await;
+    }
+
+    /// The socket on this machine by which steps may call the host's container engine.
+    pub fn engine_socket(&self) -> Option<&Path> {
+        self.engine.as_ref().filter(|_| self.has_engine).map(|engine| engine.path.as_path())
     }
 
     /// The network of the job's containers, where they have one of their own.
@@ -135,6 +141,7 @@ impl Place {
 
     /// Ends everything that runs in the place, and leaves the place itself: folders, and containers with their services.
     pub async fn stay(self) {
+        let stays: Vec<String> = self.kept_container().iter().flat_map(KeptContainer::ids).cloned().collect();
         match self.kind {
             Kind::Host(agent, services) => {
                 let limit = std::time::Duration::from_secs(10);
@@ -148,6 +155,9 @@ impl Place {
                 let limit = std::time::Duration::from_secs(10);
                 let _ = tokio::time::timeout(limit, self.session.stay()).await;
             }
+        }
+        if let Some(engine) = self.engine {
+            engine.close(&stays).await;
         }
     }
 
@@ -164,6 +174,9 @@ impl Place {
                 }
             }
             Kind::Docker(containers) => containers.close().await,
+        }
+        if let Some(engine) = self.engine {
+            engine.close(&[]).await;
         }
         let _ = tokio::fs::remove_dir_all(&self.layout.folder).await;
     }

@@ -137,6 +137,15 @@ async fn the_hosts_engine_is_given_only_to_a_job_that_asks_and_may() {
         done.succeeded();
         assert_eq!(done.output(1), want, "asks {asks}, may {may}");
     }
+    // It is not the engine's own socket, by which what steps make would not be known, and the image's user may use it.
+    let mut order = circleci(vec![circle("stat -Lc '%i %a' /var/run/docker.sock"), ask.clone()]);
+    order.allow_host_docker = true;
+    let done = world.run(order).await;
+    let said = done.output(1);
+    let (inode, mode) = said.trim().split_once(' ').unwrap();
+    let own = std::fs::metadata(Engine::connect().await.unwrap().socket().unwrap()).unwrap();
+    assert_ne!(inode, std::os::unix::fs::MetadataExt::ino(&own).to_string());
+    assert_eq!(mode, "666");
     let refused = world.run(circleci(vec![ask])).await;
     assert!(refused.all().contains("--allow-host-docker"), "{}", refused.all());
 }

@@ -21,8 +21,9 @@ async fn child_that_runs_a_job() {
     };
     let marker = std::env::var("SLUICE_TEST_KILLED_MARKER").unwrap();
     let runner = Runner::new(RunnerConfig { executor, ..RunnerConfig::new(folder) }).await.unwrap();
-    let order =
-        circleci(vec![circle(&format!("trap '' TERM INT; sleep {marker} & echo started; sleep {marker}"))]);
+    let first = std::env::var("SLUICE_TEST_KILLED_FIRST").unwrap_or_default();
+    let script = format!("{first}\ntrap '' TERM INT; sleep {marker} & echo started; sleep {marker}");
+    let order = circleci(vec![circle(&script)]);
     let (events, mut seen) = tokio::sync::mpsc::channel(16);
     let started = folder.join("started");
     tokio::spawn(async move {
@@ -54,13 +55,15 @@ fn is_running(marker: &str) -> bool {
     })
 }
 
-async fn kill_runner(executor: &str, marker: &str) -> tempfile::TempDir {
+/// `first` is a script that the step begins with.
+async fn kill_runner(executor: &str, marker: &str, first: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "killed::child_that_runs_a_job"])
         .env("SLUICE_TEST_KILLED_FOLDER", folder.path())
         .env("SLUICE_TEST_KILLED_EXECUTOR", executor)
         .env("SLUICE_TEST_KILLED_MARKER", marker)
+        .env("SLUICE_TEST_KILLED_FIRST", first)
         .stdout(Stdio::null())
         .process_group(0)
         .spawn()
@@ -76,7 +79,7 @@ async fn kill_runner(executor: &str, marker: &str) -> tempfile::TempDir {
 
 #[tokio::test]
 async fn on_the_host_no_process_survives_and_the_next_start_removes_the_folder() {
-    let folder = kill_runner("host", &format!("77{}", std::process::id())).await;
+    let folder = kill_runner("host", &format!("77{}", std::process::id()), "").await;
     let config = RunnerConfig { executor: ExecutorChoice::Host, ..RunnerConfig::new(folder.path()) };
     let next = Runner::new(config).await.unwrap();
     assert_eq!(next.sweep().await.unwrap().folders, 1);
@@ -90,9 +93,34 @@ async fn in_docker_the_container_goes_too() {
     }
     let engine = Engine::connect().await.unwrap();
     assert!(engine.inspect_image(TINY).await.unwrap().is_some());
-    let folder = kill_runner("docker", &format!("78{}", std::process::id())).await;
+    let folder = kill_runner("docker", &format!("78{}", std::process::id()), "").await;
     let owner = std::fs::read_to_string(folder.path().join("runner/owner")).unwrap();
     let labels = Labels::of_owner(owner.trim());
     until("the container is removed", async || engine.list_containers(&labels).await.unwrap().is_empty())
         .await;
+}
+
+/// The runner on the host asks no engine by itself: a note tells the next one where to look.
+#[tokio::test]
+async fn what_a_step_made_at_the_engine_goes_at_the_next_start() {
+    if World::docker().await.is_none() {
+        return;
+    }
+    let engine = Engine::connect().await.unwrap();
+    let marker = format!("79{}", std::process::id());
+    let first = format!(
+        "docker network create sluice-test-{marker}; \
+         docker run --detach --network sluice-test-{marker} --volume sluice-test-{marker}:/data {TINY} /bin/sleep 600"
+    );
+    let folder = kill_runner("host", &marker, &first).await;
+    let owner = std::fs::read_to_string(folder.path().join("runner/owner")).unwrap();
+    let labels = Labels::of_owner(owner.trim());
+    assert_eq!(engine.list_containers(&labels).await.unwrap().len(), 1);
+    let config = RunnerConfig { executor: ExecutorChoice::Host, ..RunnerConfig::new(folder.path()) };
+    let next = Runner::new(config).await.unwrap();
+    let swept = next.sweep().await.unwrap();
+    assert_eq!((swept.containers, swept.networks, swept.volumes, swept.folders), (1, 1, 1, 1));
+    assert!(engine.list_containers(&labels).await.unwrap().is_empty());
+    assert_eq!(std::fs::read_dir(folder.path().join("runner/engines")).unwrap().count(), 0);
+    assert_eq!(next.sweep().await.unwrap(), Default::default());
 }

@@ -5,6 +5,7 @@ mod background;
 mod checkout;
 mod circleci;
 mod container;
+mod engine;
 mod github;
 mod killed;
 mod left_behind;

@@ -1,0 +1,125 @@
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, symlink};
+use std::path::{Path, PathBuf};
+
+use sluice_docker::{Engine, EngineAddress, EngineSocket, EngineSocketSpec, Labels};
+
+use super::docker::labels;
+use super::{Making, PlaceError};
+use crate::leavings::{EngineNote, Leavings};
+
+/// What programs can be told of a socket (`sun_path` of unix(7)), with its zero byte.
+const PATH_LIMIT_BYTES: usize = 108;
+
+/// A container engine as the steps of one job reach it: by a socket of the job's own, so that the containers, networks
+/// and volumes that they make are known, and go with the job. Images and the build cache stay.
+pub struct JobEngine {
+    socket: EngineSocket,
+    /// The socket, on this machine.
+    pub path: PathBuf,
+    /// Another name of it, short enough for programs.
+    link: Option<Link>,
+    engine: Option<Engine>,
+    labels: Labels,
+    note: EngineNote,
+}
+
+impl JobEngine {
+    /// The runner's own engine, else the one that programs of this machine would use. None where there is none.
+    pub async fn open(making: &Making<'_>) -> Result<Option<Self>, PlaceError> {
+        let address = match making.engine {
+            Some(engine) => engine.address(),
+            None => match EngineAddress::of_this_machine() {
+                Some(address) => address,
+                None => return Ok(None),
+            },
+        };
+        let address = match address {
+            Ok(address) => address,
+            Err(problem) => {
+                let text =
+                    format!("What steps make at the container engine stays when the job ends: {problem}");
+                making.log.say(0, text).await;
+                return Ok(None);
+            }
+        };
+        let folder = making.folder.join("engine");
+        let in_folder = |error| PlaceError::File { what: "make a socket in", path: folder.clone(), error };
+        Ok(Some(Self::open_at(making, address, &folder).map_err(in_folder)?))
+    }
+
+    fn open_at(making: &Making<'_>, address: EngineAddress, folder: &Path) -> io::Result<Self> {
+        // Whoever reaches the socket has the engine.
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        let path = folder.join("docker.sock");
+        let number = making.folder.file_name().unwrap_or_default().to_string_lossy();
+        let root = making.config.data_dir.join("runner");
+        let note = EngineNote::new(&root, making.process, &number, address.clone());
+        let written = note.clone();
+        let link = match path.as_os_str().len() < PATH_LIMIT_BYTES {
+            true => None,
+            false => Some(Link::make(making.process, &number, &path)?),
+        };
+        let socket = EngineSocket::open(EngineSocketSpec {
+            path: path.clone(),
+            engine: address,
+            labels: labels(making),
+            before_first: Box::new(move || written.write()),
+        })?;
+        Ok(Self { socket, path, link, engine: making.engine.cloned(), labels: labels(making), note })
+    }
+
+    /// `DOCKER_HOST` for programs of this machine.
+    pub fn host(&self) -> String {
+        let path = self.link.as_ref().map_or(self.path.as_path(), |link| &link.0);
+        format!("unix://{}", path.display())
+    }
+
+    /// Ends all calls, and removes what the job's steps have made but for what `stays` names. What cannot be removed is
+    /// left for a sweep.
+    pub async fn close(self, stays: &[String]) {
+        if !self.socket.close().await {
+            return;
+        }
+        let engine = match self.engine {
+            Some(engine) => Ok(engine),
+            None => Engine::connect_to(&self.note.engine.to_string()).await,
+        };
+        let removed = match engine {
+            Ok(engine) => match Leavings::at(&engine, &self.labels).await {
+                Ok(found) => Ok(found.remove(&engine, |id, _| !stays.iter().any(|stays| stays == id)).await),
+                Err(error) => Err(error.to_string()),
+            },
+            Err(error) => Err(error),
+        };
+        match removed {
+            Ok((_, 0)) => self.note.remove(),
+            Ok(_) => {}
+            Err(error) => {
+                tracing::warn!(%error, "what a job has made at the engine is left for the next sweep")
+            }
+        }
+    }
+}
+
+/// A short name of a job's socket; gone when dropped.
+struct Link(PathBuf);
+
+impl Link {
+    fn make(process: &str, job: &str, socket: &Path) -> io::Result<Self> {
+        let link = link_of(process, job);
+        symlink(socket, &link)?;
+        Ok(Self(link))
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// Where the short name of a job's socket is, if it has one: a sweep removes it with the job's folder.
+pub fn link_of(process: &str, job: &str) -> PathBuf {
+    Path::new("/tmp").join(format!("sluice-{process}-{job}.sock"))
+}
