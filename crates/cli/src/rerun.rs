@@ -1,6 +1,6 @@
 use anyhow::{Context, bail};
 use sluice_model::JobId;
-use sluice_server::local::{Begin, RerunScope};
+use sluice_server::local::{Begin, Prepared, RerunScope};
 use sluice_wire::RerunRequest;
 
 use crate::remote::{Local, Whose, WhoseArgs, converse};
@@ -68,7 +68,8 @@ async fn here(args: &Args, local: Local) -> anyhow::Result<Exit> {
         plans: vec![plan],
         runs: vec![Begin::Again { number, scope }],
         snapshot,
-        options,
+        keeps: options.keep,
+        prepared: Prepared::new(options).await?,
         show: &args.show,
         again: &again,
     })

@@ -13,17 +13,14 @@ pub struct Snapshot {
     pub repository: PathBuf,
     /// The working tree's root.
     pub root: PathBuf,
-    /// A commit on top of `head` that holds the tree, uncommitted and new files included, ignored ones not.
+    /// A commit that holds the tree, uncommitted and new files included, ignored ones not: one on top of `head`, or
+    /// `head` where nothing differs.
     pub commit: CommitSha,
     pub head: CommitSha,
     /// `refs/heads/master`; none where HEAD is detached.
     pub branch: Option<String>,
     /// Whether the tree differs from `head`.
     pub is_changed: bool,
-    /// The first line of `head`'s message.
-    pub subject: String,
-    /// The address of `origin`, where there is one.
-    pub origin: Option<String>,
 }
 
 /// Takes a snapshot of the working tree that `path` is in, as a bare repository at `into`, which must not be there yet.
@@ -31,24 +28,19 @@ pub struct Snapshot {
 /// The person's index, tree, refs and objects are only read: new objects go to `into`. A process of git takes longer
 /// than all that it does here, so what one can tell is asked of one, and what can be asked beside something else is.
 pub async fn snapshot(path: &Path, into: &Path) -> Result<Snapshot, ForgeError> {
-    let Place { root, common, own, head, head_tree } = place(path).await?;
-    let branch = person(&root, &["symbolic-ref", "--quiet", "HEAD"], &[]);
-    let subject = person(&root, &["log", "-1", "--format=%s"], &[]);
-    let origin = person(&root, &["config", "--get", "remote.origin.url"], &[]);
+    let Place { root, common, own, head, head_tree, branch } = place(path).await?;
     let refs = person(&root, &REFS, &[]);
     borrow(&common, &own, into)?;
-    let (branch, subject, origin, refs, written) =
-        tokio::join!(branch, subject, origin, refs, commit(&root, &head, into));
-    let (commit, tree) = written?;
-    let branch = branch.ok();
+    let (refs, tree) = tokio::join!(refs, write_tree(&root, &head, into));
+    let tree = tree?;
+    let is_changed = tree != head_tree;
+    let commit = if is_changed { commit(&tree, &head, into).await? } else { head.clone() };
     keep_refs(into, branch.as_deref(), &refs?, &commit)?;
     Ok(Snapshot {
         repository: into.to_owned(),
         commit: sha(&commit)?,
-        is_changed: tree != head_tree,
+        is_changed,
         branch,
-        subject: subject?,
-        origin: origin.ok(),
         head: sha(&head)?,
         root,
     })
@@ -66,11 +58,13 @@ struct Place {
     own: PathBuf,
     head: String,
     head_tree: String,
+    branch: Option<String>,
 }
 
 async fn place(path: &Path) -> Result<Place, ForgeError> {
     let folders = ["rev-parse", "--show-toplevel", "--git-common-dir", "--git-dir"];
-    let with_head = [&folders[..], &["HEAD^{commit}", "HEAD^{tree}"]].concat();
+    let head = ["HEAD^{commit}", "HEAD^{tree}", "--symbolic-full-name", "HEAD"];
+    let with_head = [&folders[..], &head].concat();
     let said = match person(path, &with_head, &[]).await {
         Ok(said) => said,
         Err(_) if person(path, &folders, &[]).await.is_ok() => {
@@ -79,19 +73,21 @@ async fn place(path: &Path) -> Result<Place, ForgeError> {
         Err(_) => return Err(ForgeError::NotARepository { path: path.display().to_string() }),
     };
     match said.lines().collect::<Vec<_>>().as_slice() {
-        [root, common, own, head, head_tree] => Ok(Place {
+        [root, common, own, head, head_tree, branch] => Ok(Place {
             root: PathBuf::from(root),
             common: path.join(common),
             own: path.join(own),
             head: (*head).to_owned(),
             head_tree: (*head_tree).to_owned(),
+            // A detached HEAD has no other name than its own.
+            branch: Some((*branch).to_owned()).filter(|name| name != "HEAD"),
         }),
         _ => Err(ForgeError::Unreadable { command: "rev-parse", reason: said }),
     }
 }
 
-/// Writes the tree as it is into `into`, and a commit of it. Gives both.
-async fn commit(root: &Path, head: &str, into: &Path) -> Result<(String, String), ForgeError> {
+/// Writes the tree as it is into `into`.
+async fn write_tree(root: &Path, head: &str, into: &Path) -> Result<String, ForgeError> {
     let index = into.join("index");
     let index_text = index.to_string_lossy().into_owned();
     let into_text = into.to_string_lossy().into_owned();
@@ -105,12 +101,15 @@ async fn commit(root: &Path, head: &str, into: &Path) -> Result<(String, String)
         person(root, &["read-tree", head], &env).await?;
     }
     person(root, &["add", "--all", "--", "."], &env).await?;
-    let tree = person(root, &["write-tree"], &env).await?;
+    person(root, &["write-tree"], &env).await
+}
+
+/// A commit of the tree in `into`.
+async fn commit(tree: &str, head: &str, into: &Path) -> Result<String, ForgeError> {
     let message = "The working tree as it was when the run began";
     let identity = ["-c", "user.name=sluice", "-c", "user.email=sluice@localhost"];
-    let arguments = [&identity[..], &["commit-tree", &tree, "-p", head, "-m", message]].concat();
-    let commit = git::text(into, &arguments).await?;
-    Ok((commit.trim().to_owned(), tree))
+    let arguments = [&identity[..], &["commit-tree", tree, "-p", head, "-m", message]].concat();
+    Ok(git::text(into, &arguments).await?.trim().to_owned())
 }
 
 /// An empty bare repository that finds the person's objects, submodules and git-lfs files, and knows what the person

@@ -27,37 +27,48 @@ pub use sluice_engine::RerunScope;
 use process::Process;
 use session::{Means, Session};
 
-/// Runs workflows of a working tree, all at once, until each has ended or waits at a gate that nobody opens.
-///
-/// `events` feels back-pressure; a closed one is no error. After `cancel` every run is cancelled, jobs are stopped in
-/// their own way, and this comes back when they have.
-pub async fn run(
+/// All that runs of a working tree need, ready for the first job.
+pub struct Prepared {
     options: LocalOptions,
-    list: Vec<LocalRun>,
-    events: mpsc::Sender<LocalEvent>,
-    asks: Asks,
-    cancel: CancellationToken,
-) -> Result<Vec<LocalOutcome>, LocalError> {
-    let folder = |error| LocalError::Folder { path: options.state.display().to_string(), error };
-    std::fs::create_dir_all(&options.state).map_err(folder)?;
-    let store = Store::open_with(&options.state.join("sluice.db"), Durability::Process)?;
-    let mut config = RunnerConfig::new(options.state.clone());
-    config.executor = options.executor;
-    config.images = options.images.clone();
-    config.sluice_binary = options.sluice_binary.clone();
-    config.actions = options.actions.clone();
-    let (stops, stopping) = mpsc::channel(16);
-    let stops = options.break_on_failure.then_some(stops);
-    config.junit = options.junit.clone();
-    config.on_failure = OnFailure { keep: options.keep, stops };
-    let runner = Runner::new(config).await?;
-    // What was killed is told of and cleaned up first; what lives beside this process is left alone.
-    History::of(&options.state, store.clone()).settle_all().await?;
-    runner.sweep().await?;
-    let process = Process::begin(&options.state).map_err(folder)?;
-    let means = Means { store, runner, process, stopping };
-    let session = Session::start(&options, means, list, events, asks).await?;
-    session.finish(cancel).await
+    means: Means,
+}
+
+impl Prepared {
+    /// Opens the state folder, tells of what was killed there, and cleans up after it; what lives beside this process is
+    /// left alone.
+    pub async fn new(options: LocalOptions) -> Result<Self, LocalError> {
+        let folder = |error| LocalError::Folder { path: options.state.display().to_string(), error };
+        std::fs::create_dir_all(&options.state).map_err(folder)?;
+        let store = Store::open_with(&options.state.join("sluice.db"), Durability::Process)?;
+        let mut config = RunnerConfig::new(options.state.clone());
+        config.executor = options.executor;
+        config.images = options.images.clone();
+        config.sluice_binary = options.sluice_binary.clone();
+        config.actions = options.actions.clone();
+        let (stops, stopping) = mpsc::channel(16);
+        let stops = options.break_on_failure.then_some(stops);
+        config.junit = options.junit.clone();
+        config.on_failure = OnFailure { keep: options.keep, stops };
+        let runner = Runner::new(config).await?;
+        History::of(&options.state, store.clone()).settle_all().await?;
+        runner.sweep().await?;
+        let process = Process::begin(&options.state).map_err(folder)?;
+        Ok(Self { means: Means { store, runner, process, stopping }, options })
+    }
+
+    /// Runs workflows of a working tree, all at once, until each has ended or waits at a gate that nobody opens.
+    ///
+    /// `events` feels back-pressure; a closed one is no error. After `cancel` every run is cancelled, jobs are stopped
+    /// in their own way, and this comes back when they have.
+    pub async fn run(
+        self,
+        list: Vec<LocalRun>,
+        events: mpsc::Sender<LocalEvent>,
+        asks: Asks,
+        cancel: CancellationToken,
+    ) -> Result<Vec<LocalOutcome>, LocalError> {
+        Session::start(&self.options, self.means, list, events, asks).await?.finish(cancel).await
+    }
 }
 
 fn person() -> UserName {

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use anyhow::bail;
 use sluice_model::{Conclusion, InstanceId, JobId, Trigger};
 use sluice_plan::{Plan, Value};
-use sluice_server::local::{self, Asks, Begin, LocalEvent, LocalOptions, LocalOutcome, LocalRun};
+use sluice_server::local::{Asks, Begin, LocalEvent, LocalOutcome, LocalRun, Prepared};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -140,8 +140,12 @@ async fn execute(args: &Args, tree: Tree, state: PathBuf, plans: Vec<Plan>) -> a
             return Ok(Exit::Usage);
         }
     };
-    let options = args.local_options(&tree.root, state)?;
-    let snapshot = Snapshot::take(&tree, &options.state, &args.jobs.clone().absolute()?).await?;
+    let options = args.local_options(&tree.root, state.clone())?;
+    let keeps = options.keep;
+    // Both take a while, and neither needs the other.
+    let preparing = tokio::spawn(Prepared::new(options));
+    let snapshot = Snapshot::take(&tree, &state, &args.jobs.clone().absolute()?).await?;
+    let prepared = preparing.await??;
     let begin = |(plan, (trigger, inputs)): (&Plan, (Trigger, Value))| Begin::New {
         plan: Box::new(plan.clone()),
         trigger: Box::new(trigger),
@@ -152,7 +156,8 @@ async fn execute(args: &Args, tree: Tree, state: PathBuf, plans: Vec<Plan>) -> a
         plans,
         runs,
         snapshot,
-        options,
+        prepared,
+        keeps,
         show: &args.show,
         again: &|plan, job| args.again(plan, job),
     })
@@ -165,7 +170,9 @@ pub struct Performance<'a> {
     pub plans: Vec<Plan>,
     pub runs: Vec<Begin>,
     pub snapshot: Snapshot,
-    pub options: LocalOptions,
+    pub prepared: Prepared,
+    /// The places of jobs that fail stay.
+    pub keeps: bool,
     pub show: &'a ShowArgs,
     /// The command that runs one job of a plan again.
     pub again: &'a dyn Fn(&Plan, &InstanceId) -> String,
@@ -173,14 +180,17 @@ pub struct Performance<'a> {
 
 /// Runs to the end, showing what happens.
 pub async fn perform(performance: Performance<'_>) -> anyhow::Result<Exit> {
-    let Performance { plans, runs, snapshot, options, show: shown, again } = performance;
+    let Performance { plans, runs, snapshot, prepared, keeps, show: shown, again } = performance;
     let source = &snapshot.source;
+<<<<<<< HEAD
     let keeps = options.keep;
     if options.delivers_to.is_some() && snapshot.is_changed()? {
         bail!(
             "what is delivered has to be a commit's, and the working tree has uncommitted changes: commit them, or leave --deliver-to out"
         );
     }
+=======
+>>>>>>> 0ff44ea (Begin local runs sooner: fewer git processes, and the state folder opened beside them)
     let runs = runs.into_iter().map(|begin| LocalRun { source: source.clone(), begin }).collect();
     let (sender, receiver) = mpsc::channel(1024);
     let (words, heard) = mpsc::channel(16);
@@ -192,7 +202,7 @@ pub async fn perform(performance: Performance<'_>) -> anyhow::Result<Exit> {
     let approvals = gates::approvals(shown.approve, workflows, person.clone());
     let asks = Asks { approvals, stops: gates::stops(person) };
     let screen = tokio::spawn(show(shown.json, shown.quiet, plans, receiver, heard));
-    let outcomes = local::run(options, runs, sender, asks, cancel).await;
+    let outcomes = prepared.run(runs, sender, asks, cancel).await;
     watched.abort();
     let screen = screen.await?;
     let outcomes = outcomes?;
