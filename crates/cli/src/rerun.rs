@@ -68,7 +68,6 @@ async fn here(args: &Args, local: Local) -> anyhow::Result<Exit> {
         plans: vec![plan],
         runs: vec![Begin::Again { number, scope }],
         snapshot,
-        keeps: options.keep,
         prepared: Prepared::new(options).await?,
         show: &args.show,
         again: &again,

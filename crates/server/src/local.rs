@@ -56,6 +56,10 @@ impl Prepared {
         Ok(Self { means: Means { store, runner, process, stopping }, options })
     }
 
+    pub fn options(&self) -> &LocalOptions {
+        &self.options
+    }
+
     /// Runs workflows of a working tree, all at once, until each has ended or waits at a gate that nobody opens.
     ///
     /// `events` feels back-pressure; a closed one is no error. After `cancel` every run is cancelled, jobs are stopped

@@ -141,7 +141,6 @@ async fn execute(args: &Args, tree: Tree, state: PathBuf, plans: Vec<Plan>) -> a
         }
     };
     let options = args.local_options(&tree.root, state.clone())?;
-    let keeps = options.keep;
     // Both take a while, and neither needs the other.
     let preparing = tokio::spawn(Prepared::new(options));
     let snapshot = Snapshot::take(&tree, &state, &args.jobs.clone().absolute()?).await?;
@@ -157,7 +156,6 @@ async fn execute(args: &Args, tree: Tree, state: PathBuf, plans: Vec<Plan>) -> a
         runs,
         snapshot,
         prepared,
-        keeps,
         show: &args.show,
         again: &|plan, job| args.again(plan, job),
     })
@@ -171,8 +169,6 @@ pub struct Performance<'a> {
     pub runs: Vec<Begin>,
     pub snapshot: Snapshot,
     pub prepared: Prepared,
-    /// The places of jobs that fail stay.
-    pub keeps: bool,
     pub show: &'a ShowArgs,
     /// The command that runs one job of a plan again.
     pub again: &'a dyn Fn(&Plan, &InstanceId) -> String,
@@ -180,17 +176,14 @@ pub struct Performance<'a> {
 
 /// Runs to the end, showing what happens.
 pub async fn perform(performance: Performance<'_>) -> anyhow::Result<Exit> {
-    let Performance { plans, runs, snapshot, prepared, keeps, show: shown, again } = performance;
+    let Performance { plans, runs, snapshot, prepared, show: shown, again } = performance;
     let source = &snapshot.source;
-<<<<<<< HEAD
-    let keeps = options.keep;
-    if options.delivers_to.is_some() && snapshot.is_changed()? {
+    let keeps = prepared.options().keep;
+    if prepared.options().delivers_to.is_some() && source.is_changed {
         bail!(
             "what is delivered has to be a commit's, and the working tree has uncommitted changes: commit them, or leave --deliver-to out"
         );
     }
-=======
->>>>>>> 0ff44ea (Begin local runs sooner: fewer git processes, and the state folder opened beside them)
     let runs = runs.into_iter().map(|begin| LocalRun { source: source.clone(), begin }).collect();
     let (sender, receiver) = mpsc::channel(1024);
     let (words, heard) = mpsc::channel(16);

@@ -1,6 +1,5 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context, bail};
 use rustix::fs::{FlockOperation, flock};
@@ -54,21 +53,11 @@ impl Snapshot {
             }
         };
         let id = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let source = Source { id, repository, commit: taken.commit };
+        let source = Source { id, repository, commit: taken.commit, is_changed: taken.is_changed };
         let text = serde_json::to_string(&(&source, started))?;
         std::fs::write(folder.join(STARTED), text)
             .with_context(|| format!("cannot write in {}", folder.display()))?;
         Ok(Self { source, _lock: lock })
-    }
-
-    /// Whether it holds uncommitted changes, new files among them: the snapshot is a commit on top of what was checked out.
-    pub fn is_changed(&self) -> anyhow::Result<bool> {
-        let Source { id: _, repository, commit } = &self.source;
-        let mut git = Command::new("git");
-        git.arg("--git-dir").arg(repository).args(["diff-tree", "--quiet"]);
-        let status =
-            git.arg(format!("{commit}^")).arg(commit.as_str()).status().context("cannot start git")?;
-        Ok(!status.success())
     }
 
     /// An earlier snapshot, and how its runs were started. None: it is not kept any more.

@@ -52,6 +52,8 @@ pub struct Source {
     /// The bare repository that holds it.
     pub repository: PathBuf,
     pub commit: CommitSha,
+    /// Whether the tree differed from the commit that was checked out.
+    pub is_changed: bool,
 }
 
 #[derive(Debug, Clone)]
