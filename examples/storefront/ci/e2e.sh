@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # ci/e2e.sh: runs the images of images/*.tar, the very ones that were built, with PostgreSQL and Redis, and drives them in Chromium.
-# results/e2e has the report, and of a failure screenshots and traces. The lines `tested: NAME DIGEST` name what was tested: an
+# results/e2e has the report, and of a failure screenshots, traces and what the services wrote. The lines `tested: NAME DIGEST` name what was tested: an
 # image and its configuration's digest.
 . "$(dirname "$0")/common.sh"
 rm -rf results/e2e
@@ -14,12 +14,17 @@ if has_engine; then
   done
   docker_build --quiet --tag "storefront/e2e:$TAG" e2e
   trap 'compose down --volumes --remove-orphans >/dev/null 2>&1' EXIT
+  if ! compose up --detach web > results/e2e/compose.log 2>&1; then
+    cat results/e2e/compose.log
+    compose logs --no-color --tail 30
+    echo "e2e: the images do not run together, see above" >&2
+    exit 1
+  fi
   status=0
-  compose up --detach web >/dev/null 2>&1 || status=$?
-  [ "$status" = 0 ] && compose run --name "$COMPOSE_PROJECT_NAME" -T e2e || status=$?
-  docker cp "$COMPOSE_PROJECT_NAME:/results/." results/e2e || true
-  docker rm "$COMPOSE_PROJECT_NAME" >/dev/null || true
-  [ "$status" = 0 ] || compose logs --no-color --tail 30 api web postgres redis
+  compose run --name "$COMPOSE_PROJECT_NAME" -T e2e || status=$?
+  docker cp "$COMPOSE_PROJECT_NAME:/results/." results/e2e
+  docker rm "$COMPOSE_PROJECT_NAME" >/dev/null
+  [ "$status" = 0 ] || compose logs --no-color > results/e2e/services.log
   exit "$status"
 fi
 
