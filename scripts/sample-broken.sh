@@ -75,5 +75,5 @@ change api/src/routes/about.rs '    }))
 }'
 rm api/tests/answers.rs
 (cd api && cargo fmt)
-expect "a /version that answers 500" "$answers" "The requested URL returned error: 500" AUDIT=off) || failed=1
+expect "a /version that answers 500" "$answers" "HTTP status 500" AUDIT=off) || failed=1
 exit $failed

@@ -24,8 +24,7 @@ fi
 trap clean EXIT
 if ! within "$seconds" "${ask[@]}"; then
   echo "$path did not answer 200 within $seconds s; it says:" >&2
-  "${ask[@]}" >&2 || true
-  echo >&2
+  "${ask[@]}" --write-out '\nHTTP status %{http_code}\n' >&2 || true
   "${log[@]}" 2>&1 | tail -n 20 >&2
   exit 1
 fi
