@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 use sluice_model::{JobId, Trigger};
 use sluice_pipelines::{NotRun, Selection};
-use sluice_plan::{Concurrency, GateKind, Job, JobCondition, Late, Plan, Work};
+use sluice_plan::{Called, Concurrency, GateKind, Job, JobCondition, Late, Plan, Work};
 use sluice_source::Diagnostic;
 
 use crate::actions::ActionArgs;
@@ -29,7 +29,7 @@ pub struct Args {
 pub fn run(args: &Args) -> anyhow::Result<Exit> {
     let tree = Tree::at(&args.path, &args.trigger)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let tree = runtime.block_on(tree.with_calls(&args.actions))?;
+    let mut tree = runtime.block_on(tree.with_calls(&args.actions))?;
     if tree.has_no_pipeline() {
         anyhow::bail!(
             "no pipeline in {}: looked for .github/workflows/*.yml and .circleci/config.yml",
@@ -37,6 +37,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         );
     }
     let selection = tree.select();
+    tree.needs_calls_of(&selection.plans)?;
     let refused = refusals(&selection.plans);
     if args.json {
         show::json(&Document::of(&tree.trigger, &selection, &refused))?;
@@ -89,17 +90,18 @@ fn graph(plan: &Plan) -> Vec<String> {
         children.entry(parent).or_default().push(job);
     }
     let mut lines = Vec::new();
-    branch(None, &children, "", &mut lines);
+    branch(&Drawing { plan, children }, None, "", &mut lines);
     lines
 }
 
-fn branch(
-    parent: Option<&JobId>,
-    children: &BTreeMap<Option<&JobId>, Vec<&Job>>,
-    indent: &str,
-    lines: &mut Vec<String>,
-) {
-    let below = children.get(&parent).map_or(&[][..], Vec::as_slice);
+struct Drawing<'a> {
+    plan: &'a Plan,
+    /// By the job that each hangs below.
+    children: BTreeMap<Option<&'a JobId>, Vec<&'a Job>>,
+}
+
+fn branch(drawing: &Drawing<'_>, parent: Option<&JobId>, indent: &str, lines: &mut Vec<String>) {
+    let below = drawing.children.get(&parent).map_or(&[][..], Vec::as_slice);
     // A long chain is drawn straight down rather than ever further to the right.
     let is_chain = parent.is_some() && below.len() == 1;
     for (index, job) in below.iter().enumerate() {
@@ -109,12 +111,12 @@ fn branch(
             (false, true) => ("└ ", format!("{indent}  ")),
             (false, false) => ("├ ", format!("{indent}│ ")),
         };
-        lines.push(format!("  {indent}{mark}{}", describe(job, parent)));
-        branch(Some(&job.id), children, &next, lines);
+        lines.push(format!("  {indent}{mark}{}", describe(drawing.plan, job, parent)));
+        branch(drawing, Some(&job.id), &next, lines);
     }
 }
 
-fn describe(job: &Job, parent: Option<&JobId>) -> String {
+fn describe(plan: &Plan, job: &Job, parent: Option<&JobId>) -> String {
     let mut text = match (&job.gate, &job.work) {
         (Some(gate), _) if gate.kind == GateKind::Approval => format!("⏸ {} waits for an approval", job.id),
         (Some(gate), _) => format!("{} enters environment `{}`", job.id, gate.name),
@@ -123,6 +125,19 @@ fn describe(job: &Job, parent: Option<&JobId>) -> String {
     };
     if job.strategy.as_ref().is_some_and(|strategy| strategy.matrix.is_some()) {
         text.push_str(", a matrix");
+    }
+    for call in plan.calls.iter().filter(|call| call.jobs.contains(&job.id)) {
+        if let Some(combination) = &call.combination {
+            text.push_str(&format!(", for ({})", combination.values));
+        }
+        // Once for the whole call, where it begins.
+        if call.jobs.first() == Some(&job.id) && call.concurrency.is_some() {
+            text.push_str(&format!(
+                ", with all of {}{}",
+                call.id,
+                in_group(call.concurrency.as_ref()).replacen(',', "", 1)
+            ));
+        }
     }
     text.push_str(&in_group(job.concurrency.as_ref()));
     if let JobCondition::Expression(condition) = &job.condition
@@ -189,6 +204,19 @@ struct WorkflowDocument<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     group: Option<&'a str>,
     jobs: Vec<JobDocument<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    calls: Vec<CallDocument<'a>>,
+}
+
+/// A call of a reusable workflow that is one of a matrix, or in a concurrency group.
+#[derive(Serialize)]
+struct CallDocument<'a> {
+    id: &'a JobId,
+    jobs: &'a [JobId],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    group: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    combination: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -243,6 +271,18 @@ impl<'a> WorkflowDocument<'a> {
             dialect: plan.dialect.as_str(),
             group: plan.concurrency.as_ref().map(|concurrency| concurrency.group.source()),
             jobs: jobs.collect(),
+            calls: plan.calls.iter().map(CallDocument::of).collect(),
+        }
+    }
+}
+
+impl<'a> CallDocument<'a> {
+    fn of(call: &'a Called) -> Self {
+        Self {
+            id: &call.id,
+            jobs: &call.jobs,
+            group: call.concurrency.as_ref().map(|concurrency| concurrency.group.source()),
+            combination: call.combination.as_ref().map(|combination| combination.values.as_str()),
         }
     }
 }

@@ -47,6 +47,7 @@ impl Config {
             permissions: None,
             lock: None,
             jobs,
+            calls: Vec::new(),
         })
     }
 

@@ -3,61 +3,153 @@
 //! The plan knows no inputs, no mapped secrets and no `jobs` context: what these stand for is put into the
 //! expressions that name them. Where that cannot be done without changing what happens, the call stays a call.
 
-use sluice_expression::{Expression, Node, Span, Template, Value};
+use sluice_expression::{Expression, LogicalOperator, Node, Span, Template, Value};
 use sluice_model::JobId;
-use sluice_plan::{EnvEntry, Job, JobCondition, Need, SecretsPassed, Work};
+use sluice_plan::{Called, EnvEntry, Job, JobCondition, Need, SecretsPassed, Work};
 
+use crate::combinations::{self, Caller, callers};
 use crate::lower::{Group, Lowered};
 use crate::rewrite::{self, Stuck};
-use crate::trigger::{Input, InputKind};
+use crate::trigger::{CallOutput, Input, InputKind};
 use crate::workflow::{CallBody, Workflow, WorkflowJob};
 
-/// The jobs of what `job` calls, and how its dependents see them.
+/// The most jobs that the calls of one job may make; no run takes more.
+const JOBS_LIMIT: usize = 5_000;
+
+/// What stands in the plan for a job that calls.
+pub(crate) struct Inlined {
+    pub(crate) jobs: Vec<Job>,
+    pub(crate) calls: Vec<Called>,
+    pub(crate) group: Group,
+}
+
+/// The jobs of what `job` calls, for each combination of its matrix, and how its dependents see them. `known` are the
+/// inputs of the workflow that the job stands in, as far as they are told.
 pub(crate) fn call(
     job: &WorkflowJob,
     body: &CallBody,
     called: &Workflow,
-) -> Result<(Vec<Job>, Group), Stuck> {
-    if job.strategy.is_some() || job.concurrency.is_some() || called.concurrency.is_some() {
-        return Err(Stuck::Whole("strategy or concurrency".to_owned()));
-    }
-    let inner = called.lowered();
-    let inputs = inputs(body, called);
-    let of_inputs = inputs.iter().map(|(_, node)| node.to_string().len());
-    let of_outputs =
-        inner.groups.iter().flat_map(|group| &group.outputs).map(|(_, node)| node.to_string().len());
-    let of_secrets = match &body.secrets {
-        SecretsPassed::Inherit => 0,
-        SecretsPassed::Only(named) => named.iter().map(|named| named.value.source().len()).max().unwrap_or(0),
-    };
-    let longest = of_inputs.chain(of_outputs).max().unwrap_or(0).max(of_secrets);
-    let names = Names { caller: &job.id, inner: &inner, inputs, secrets: &body.secrets, longest };
-    let mut jobs = Vec::with_capacity(inner.jobs.len());
-    for inner_job in &inner.jobs {
-        jobs.push(names.embed(inner_job, job, called)?);
-    }
-    let mut outputs = Vec::new();
-    for output in called.event("workflow_call").map(|event| event.outputs.as_slice()).unwrap_or_default() {
-        let node = crate::convert::expression_of(&output.value);
-        outputs.push((output.name.clone(), names.map_node(node.tree())?));
+    known: &[(String, Node)],
+) -> Result<Inlined, Stuck> {
+    let callers = callers(job, body, known)?;
+    let (mut jobs, mut calls, mut outputs) = (Vec::new(), Vec::new(), Vec::new());
+    let mut all_run = true;
+    for caller in &callers {
+        let inputs = inputs(caller, called);
+        let inner = called.lowered(&told(&inputs, known));
+        if callers.len() * inner.jobs.len() > JOBS_LIMIT {
+            return Err(Stuck::TooMany(JOBS_LIMIT));
+        }
+        let names = Names::new(caller, &inner, inputs);
+        for inner_job in &inner.jobs {
+            jobs.push(names.embed(inner_job, called)?);
+        }
+        calls.extend(names.calls(called)?);
+        outputs.push(names.outputs(called)?);
+        all_run &= inner.jobs.iter().all(|job| is_plain(&job.condition));
     }
     let ids = jobs.iter().map(|job| job.id.clone()).collect();
-    let all_run = inner.jobs.iter().all(|job| is_plain(&job.condition));
-    Ok((jobs, Group { id: job.id.clone(), jobs: ids, outputs, all_run }))
+    let group = Group { id: job.id.clone(), jobs: ids, outputs: last_of(outputs), all_run };
+    Ok(Inlined { jobs, calls, group })
+}
+
+/// Of all combinations, the last that gives an output a value decides it.
+fn last_of(mut combinations: Vec<Vec<(String, Node)>>) -> Vec<(String, Node)> {
+    if combinations.len() <= 1 {
+        return combinations.pop().unwrap_or_default();
+    }
+    let Some(first) = combinations.first() else { return Vec::new() };
+    let last = |(index, (name, _)): (usize, &(String, Node))| {
+        let operands = combinations.iter().rev().filter_map(|outputs| Some(as_text(&outputs.get(index)?.1)));
+        (name.clone(), Node::Logical { operator: LogicalOperator::Or, operands: operands.collect() })
+    };
+    first.iter().enumerate().map(last).collect()
+}
+
+/// An output is a text: `false` is one that is not empty.
+fn as_text(node: &Node) -> Node {
+    let is_output = node.path().is_some_and(
+        |path| matches!(path.as_slice(), [needs, _, outputs, _] if needs == "needs" && outputs == "outputs"),
+    );
+    if is_output {
+        return node.clone();
+    }
+    let arguments = vec![literal(Value::from("{0}")), node.clone()];
+    Node::Call { function: "format".to_owned(), arguments, span: Span::default() }
+}
+
+/// The inputs with those of the workflow around put in, as far as they are told.
+fn told(inputs: &[(String, Node)], known: &[(String, Node)]) -> Vec<(String, Node)> {
+    let told = |node: &Node| node.replaced(&|node| combinations::input(node, known));
+    inputs.iter().map(|(name, node)| (name.clone(), told(node))).collect()
 }
 
 /// What every name in the called workflow stands for in the caller's.
 struct Names<'a> {
-    caller: &'a str,
+    caller: &'a Caller<'a>,
     inner: &'a Lowered,
     inputs: Vec<(String, Node)>,
-    secrets: &'a SecretsPassed,
     /// Characters of the longest expression that a name stands for.
     longest: usize,
 }
 
-impl Names<'_> {
-    fn embed(&self, inner: &Job, caller: &WorkflowJob, called: &Workflow) -> Result<Job, Stuck> {
+impl<'a> Names<'a> {
+    fn new(caller: &'a Caller<'a>, inner: &'a Lowered, inputs: Vec<(String, Node)>) -> Self {
+        let of_inputs = inputs.iter().map(|(_, node)| node.to_string().len());
+        let of_outputs =
+            inner.groups.iter().flat_map(|group| &group.outputs).map(|(_, node)| node.to_string().len());
+        let of_secrets = match &caller.secrets {
+            SecretsPassed::Inherit => 0,
+            SecretsPassed::Only(named) => {
+                named.iter().map(|named| named.value.source().len()).max().unwrap_or(0)
+            }
+        };
+        let longest = of_inputs.chain(of_outputs).max().unwrap_or(0).max(of_secrets);
+        Self { caller, inner, inputs, longest }
+    }
+
+    /// What each output of the called workflow stands for.
+    fn outputs(&self, called: &Workflow) -> Result<Vec<(String, Node)>, Stuck> {
+        let outputs = called.event("workflow_call").map(|event| event.outputs.as_slice()).unwrap_or_default();
+        let value = |output: &CallOutput| {
+            let expression = crate::convert::expression_of(&output.value);
+            Ok((output.name.clone(), self.map_node(expression.tree())?))
+        };
+        outputs.iter().map(value).collect()
+    }
+
+    /// The call as a whole, then what the called workflow says about itself, then the calls within it.
+    fn calls(&self, called: &Workflow) -> Result<Vec<Called>, Stuck> {
+        let jobs: Vec<JobId> = self.inner.jobs.iter().map(|job| self.id(job.id.as_str())).collect();
+        let (concurrency, combination) = (self.caller.concurrency.clone(), self.caller.combination.clone());
+        let mut calls = Vec::new();
+        if concurrency.is_some() || combination.is_some() {
+            let id = JobId::new(self.caller.id.as_str());
+            calls.push(Called { id, jobs: jobs.clone(), concurrency, combination });
+        }
+        if let Some(concurrency) = &called.concurrency {
+            let concurrency = Some(rewrite::concurrency(concurrency, &|expression| self.map(expression))?);
+            // A file's name has a `.`, and a job's has none.
+            let file = called.path.split('@').next().and_then(|path| path.rsplit('/').next());
+            let id = self.id(file.unwrap_or(".yml"));
+            calls.push(Called { id, jobs, concurrency, combination: None });
+        }
+        for inner in &self.inner.calls {
+            let mut call = rewrite::called(inner, &|expression| self.map(expression))?;
+            call.id = self.id(call.id.as_str());
+            for job in &mut call.jobs {
+                *job = self.id(job.as_str());
+            }
+            if let Some(combination) = &mut call.combination {
+                combination.of = self.id(combination.of.as_str());
+            }
+            calls.push(call);
+        }
+        Ok(calls)
+    }
+
+    fn embed(&self, inner: &Job, called: &Workflow) -> Result<Job, Stuck> {
+        let caller = self.caller;
         let mut job = inner.clone();
         if let Work::Steps(steps) = &mut job.work {
             steps.env.splice(0..0, called.env.iter().cloned());
@@ -79,13 +171,12 @@ impl Names<'_> {
             job.condition = JobCondition::Expression(condition(caller, own, is_first)?);
         }
         let own = job.name.take().unwrap_or_else(|| Template::literal(inner.id.as_str()));
-        let outer = caller.name.clone().unwrap_or_else(|| Template::literal(caller.id.as_str()));
-        job.name = Some(Template::parse(&format!("{} / {}", outer.source(), own.source()))?);
+        job.name = Some(Template::parse(&format!("{} / {}", caller.name.source(), own.source()))?);
         Ok(job)
     }
 
     fn id(&self, inner: &str) -> JobId {
-        JobId::new(format!("{}/{inner}", self.caller))
+        JobId::new(format!("{}/{inner}", self.caller.id))
     }
 
     fn map(&self, expression: &Expression) -> Result<Expression, Stuck> {
@@ -100,7 +191,7 @@ impl Names<'_> {
     fn map_node(&self, node: &Node) -> Result<Node, Stuck> {
         let mapped = rewrite::replaced(node, self.longest, &|node| self.replacement(node))?;
         // What is left by its bare name cannot be told: `toJSON(inputs)`.
-        let passes_all = matches!(self.secrets, SecretsPassed::Inherit);
+        let passes_all = matches!(self.caller.secrets, SecretsPassed::Inherit);
         for (path, _) in node.paths() {
             if let [context] = path.as_slice()
                 && (matches!(context.as_str(), "inputs" | "jobs") || (context == "secrets" && !passes_all))
@@ -139,7 +230,7 @@ impl Names<'_> {
     }
 
     fn secret(&self, name: &str) -> Option<Node> {
-        let SecretsPassed::Only(passed) = self.secrets else { return None };
+        let SecretsPassed::Only(passed) = &self.caller.secrets else { return None };
         if name.eq_ignore_ascii_case("github_token") {
             return None;
         }
@@ -166,10 +257,10 @@ fn node_of(template: &Template) -> Node {
 }
 
 /// Every input of the called workflow with what the call gives for it, else its default, else its kind's empty value.
-fn inputs(body: &CallBody, called: &Workflow) -> Vec<(String, Node)> {
+fn inputs(caller: &Caller<'_>, called: &Workflow) -> Vec<(String, Node)> {
     let defined = called.event("workflow_call").map(|event| event.inputs.as_slice()).unwrap_or_default();
     let value = |input: &Input| {
-        let given = body.with.iter().find(|given| given.name.eq_ignore_ascii_case(&input.name));
+        let given = caller.with.iter().find(|given| given.name.eq_ignore_ascii_case(&input.name));
         match given.map(|given| &given.value).or(input.default.as_ref()) {
             Some(template) => match template.as_literal() {
                 Some(text) => literal(typed(input.kind, text)),
@@ -200,8 +291,8 @@ fn is_plain(condition: &JobCondition) -> bool {
 /// The inner job's own condition, and the caller's before it.
 ///
 /// A job that needs another one of the called workflow is skipped with that one, unless it asks for the status itself.
-fn condition(caller: &WorkflowJob, own: &Expression, is_first: bool) -> Result<Expression, Stuck> {
-    let outer = &caller.condition;
+fn condition(caller: &Caller<'_>, own: &Expression, is_first: bool) -> Result<Expression, Stuck> {
+    let outer = caller.condition;
     let source = match (is_first, is_default(own)) {
         (true, true) => outer.source().to_owned(),
         (true, false) if is_default(outer) && !own.uses_status_function() => own.source().to_owned(),
@@ -220,7 +311,7 @@ fn condition(caller: &WorkflowJob, own: &Expression, is_first: bool) -> Result<E
 }
 
 /// Whether the call itself ran, told from the caller's needs. None: it always does.
-fn guard(caller: &WorkflowJob) -> Option<String> {
+fn guard(caller: &Caller<'_>) -> Option<String> {
     let results: Vec<String> = caller
         .needs
         .iter()
@@ -232,7 +323,7 @@ fn guard(caller: &WorkflowJob) -> Option<String> {
         results.iter().map(|result| format!("{result} == 'failure'")).collect::<Vec<_>>().join(" || ");
     let or = |text: String, empty: &str| if text.is_empty() { empty.to_owned() } else { text };
     let (all_succeeded, any_failed) = (or(all_succeeded, "true"), or(any_failed, "false"));
-    if is_default(&caller.condition) {
+    if is_default(caller.condition) {
         return (!caller.needs.is_empty()).then_some(all_succeeded);
     }
     let parsed = |source: &str| Expression::parse(source).ok().map(|expression| expression.tree().clone());

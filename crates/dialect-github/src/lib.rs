@@ -2,6 +2,7 @@
 
 mod action;
 mod call;
+mod combinations;
 mod convert;
 mod dispatch;
 mod filter;

@@ -2,16 +2,18 @@
 
 use sluice_expression::{Expression, Node, Value};
 use sluice_model::JobId;
-use sluice_plan::{Call, Dialect, Job, JobCondition, Need, Plan, StepsJob, Work};
+use sluice_plan::{Call, Called, Dialect, Job, JobCondition, Need, Plan, StepsJob, Work};
 use sluice_source::Diagnostic;
 
-use crate::inline;
+use crate::inline::{self, Inlined};
 use crate::rewrite::{self, Stuck};
 use crate::workflow::{JobBody, Workflow, WorkflowJob};
 
 /// The jobs of a workflow, those of the workflows that it calls among them.
 pub(crate) struct Lowered {
     pub(crate) jobs: Vec<Job>,
+    /// Those of them that have to be known as a whole.
+    pub(crate) calls: Vec<Called>,
     pub(crate) groups: Vec<Group>,
 }
 
@@ -29,10 +31,10 @@ pub(crate) struct Group {
 impl Workflow {
     /// The plan, the same for every trigger that selects this workflow.
     ///
-    /// The jobs of a reusable workflow whose text was given stand in it as `caller/inner`. What is called from elsewhere,
-    /// by a job with a matrix or with `concurrency`, or in a way that cannot be told beforehand, stays a [`Work::Call`].
+    /// The jobs of a reusable workflow whose text was given stand in it as `caller/inner`, and for a further combination of
+    /// the caller's matrix as `caller.1/inner`. What cannot be told beforehand stays a [`Work::Call`].
     pub fn plan(&self) -> Result<Plan, Vec<Diagnostic>> {
-        let lowered = self.lowered();
+        let lowered = self.lowered(&[]);
         let mut plan = Plan {
             dialect: Dialect::Github,
             file: self.path.clone(),
@@ -44,6 +46,7 @@ impl Workflow {
             permissions: self.permissions.as_ref().map(|grants| grants.to_plan()),
             lock: None,
             jobs: lowered.jobs,
+            calls: lowered.calls,
         };
         if !lowered.groups.is_empty() {
             self.keep_from_called(&mut plan);
@@ -66,31 +69,52 @@ impl Workflow {
         }
     }
 
-    pub(crate) fn lowered(&self) -> Lowered {
+    /// `known` are the workflow's inputs, as far as they are told.
+    pub(crate) fn lowered(&self, known: &[(String, Node)]) -> Lowered {
         let mut jobs = Vec::new();
+        let mut calls = Vec::new();
         let mut groups: Vec<Group> = Vec::new();
         for job in &self.jobs {
-            match self.inlined(job) {
-                Some((inner, group)) => {
-                    jobs.extend(inner);
-                    groups.push(group);
+            match self.inlined(job, known) {
+                Some(Ok(inlined)) => {
+                    jobs.extend(inlined.jobs);
+                    calls.extend(inlined.calls);
+                    groups.push(inlined.group);
                 }
-                None => jobs.push(self.lower(job)),
+                Some(Err(stuck)) => jobs.push(self.lower(job, Some(&stuck))),
+                None => jobs.push(self.lower(job, None)),
             }
         }
-        let jobs = jobs.iter().map(|job| self.with_groups(job, &groups)).collect();
-        Lowered { jobs, groups }
+        // An expression that grew beyond GitHub's limits leaves the job as it is, and its needs are then not met.
+        let whole = |job: &Job| with_groups(job, &groups).unwrap_or_else(|_| job.clone());
+        let jobs = jobs.iter().map(whole).collect();
+        let all: Vec<&Group> = groups.iter().collect();
+        let with_members = |call: &Called| {
+            // As for a job: an expression that grew beyond GitHub's limits stays, and has no value then.
+            rewrite::called(call, &|expression| with_members(expression, &all))
+                .unwrap_or_else(|_| call.clone())
+        };
+        let calls = calls.iter().map(with_members).collect();
+        Lowered { jobs, calls, groups }
     }
 
-    fn inlined(&self, job: &WorkflowJob) -> Option<(Vec<Job>, Group)> {
+    /// None: the job calls nothing whose text is here.
+    fn inlined(&self, job: &WorkflowJob, known: &[(String, Node)]) -> Option<Result<Inlined, Stuck>> {
         let JobBody::Call(body) = &job.body else { return None };
         let called = body.called.as_ref()?;
-        let (jobs, group) = inline::call(job, body, called).ok()?;
         let mut dependents = self
             .jobs
             .iter()
             .filter(|other| other.needs.iter().any(|need| need.job.eq_ignore_ascii_case(&job.id)));
-        dependents.all(|dependent| self.sees_members_only(dependent, &group)).then_some((jobs, group))
+        Some(inline::call(job, body, called, known).and_then(|inlined| {
+            dependents.try_for_each(|dependent| {
+                if !self.sees_members_only(dependent, &inlined.group) {
+                    return Err(Stuck::Whole(format!("needs.{}", job.id)));
+                }
+                with_groups(&self.lower(dependent, None), std::slice::from_ref(&inlined.group)).map(drop)
+            })?;
+            Ok(inlined)
+        }))
     }
 
     /// Whether a job names nothing of the call but its result and its outputs, one by one.
@@ -116,45 +140,11 @@ impl Workflow {
             }
             Ok(expression.clone())
         };
-        rewrite::job(&self.lower(dependent), &tell).is_ok()
+        rewrite::job(&self.lower(dependent, None), &tell).is_ok()
     }
 
-    /// The job with the jobs of each call that it needs in the call's place.
-    fn with_groups(&self, job: &Job, groups: &[Group]) -> Job {
-        let needed: Vec<&Group> = groups
-            .iter()
-            .filter(|group| job.needs.iter().any(|need| need.job.as_str().eq_ignore_ascii_case(&group.id)))
-            .collect();
-        if needed.is_empty() {
-            return job.clone();
-        }
-        let of_outputs =
-            needed.iter().flat_map(|group| &group.outputs).map(|(_, node)| node.to_string().len());
-        let of_results = needed.iter().filter_map(|group| result(group)).map(|node| node.to_string().len());
-        let longest = of_outputs.chain(of_results).max().unwrap_or(0);
-        let map = |expression: &Expression| -> Result<Expression, Stuck> {
-            let node = rewrite::replaced(expression.tree(), longest, &|node| member_of(node, &needed))?;
-            Ok(Expression::parse(&node.to_string())?)
-        };
-        // An expression that grew beyond GitHub's limits leaves the job as it is, and its needs are then not met.
-        let Ok(mut rewritten) = rewrite::job(job, &map) else { return job.clone() };
-        if let Some(condition) = condition_beside(&rewritten, &needed) {
-            rewritten.condition = JobCondition::Expression(condition);
-        }
-        rewritten.needs = Vec::new();
-        for need in &job.needs {
-            match needed.iter().find(|group| need.job.as_str().eq_ignore_ascii_case(&group.id)) {
-                Some(group) => {
-                    let inner = group.jobs.iter().map(|id| Need { job: id.clone(), accepts: None });
-                    rewritten.needs.extend(inner);
-                }
-                None => rewritten.needs.push(need.clone()),
-            }
-        }
-        rewritten
-    }
-
-    fn lower(&self, job: &WorkflowJob) -> Job {
+    /// `stuck`: why what the job calls cannot stand in its place.
+    fn lower(&self, job: &WorkflowJob, stuck: Option<&Stuck>) -> Job {
         let mut lowered = Job {
             id: JobId::new(job.id.as_str()),
             name: job.name.clone(),
@@ -191,6 +181,7 @@ impl Workflow {
                     workflow: body.workflow.clone(),
                     with: body.with.clone(),
                     secrets: body.secrets.clone(),
+                    obstacle: stuck.map(Stuck::to_string),
                 });
             }
         }
@@ -201,6 +192,48 @@ impl Workflow {
     fn need(&self, name: &str) -> Need {
         let job = self.jobs.iter().find(|job| job.id.eq_ignore_ascii_case(name));
         Need { job: JobId::new(job.map_or(name, |job| job.id.as_str())), accepts: None }
+    }
+}
+
+/// The job with the jobs of each call that it needs in the call's place.
+fn with_groups(job: &Job, groups: &[Group]) -> Result<Job, Stuck> {
+    let needed: Vec<&Group> = groups
+        .iter()
+        .filter(|group| job.needs.iter().any(|need| need.job.as_str().eq_ignore_ascii_case(&group.id)))
+        .collect();
+    if needed.is_empty() {
+        return Ok(job.clone());
+    }
+    let mut rewritten = rewrite::job(job, &|expression| with_members(expression, &needed))?;
+    if let Some(condition) = condition_beside(&rewritten, &needed)? {
+        rewritten.condition = JobCondition::Expression(condition);
+    }
+    rewritten.needs = Vec::new();
+    for need in &job.needs {
+        match needed.iter().find(|group| need.job.as_str().eq_ignore_ascii_case(&group.id)) {
+            Some(group) => {
+                let inner = group.jobs.iter().map(|id| Need { job: id.clone(), accepts: None });
+                rewritten.needs.extend(inner);
+            }
+            None => rewritten.needs.push(need.clone()),
+        }
+    }
+    Ok(rewritten)
+}
+
+/// The expression with the calls' jobs in place of the calls.
+fn with_members(expression: &Expression, groups: &[&Group]) -> Result<Expression, Stuck> {
+    let of_outputs = groups.iter().flat_map(|group| &group.outputs).map(|(_, node)| node.to_string().len());
+    let of_results = groups.iter().filter_map(|group| result(group)).map(|node| node.to_string().len());
+    let longest = of_outputs.chain(of_results).max().unwrap_or(0);
+    if expression.tree().paths().iter().any(|(path, _)| is_result_without_end(path, groups)) {
+        return Err(Stuck::TooLong);
+    }
+    let node = rewrite::replaced(expression.tree(), longest, &|node| member_of(node, groups))?;
+    if node == *expression.tree() {
+        Ok(expression.clone())
+    } else {
+        Ok(Expression::parse(&node.to_string())?)
     }
 }
 
@@ -219,6 +252,13 @@ fn member_of(node: &Node, groups: &[&Group]) -> Option<Node> {
     }
 }
 
+/// `needs.call.result` of a call with more jobs than an expression can name.
+fn is_result_without_end(path: &[String], groups: &[&Group]) -> bool {
+    let [context, name, member] = path else { return false };
+    let group = groups.iter().find(|group| group.id.eq_ignore_ascii_case(name));
+    context == "needs" && member == "result" && group.is_some_and(|group| result(group).is_none())
+}
+
 /// The worst of the jobs' results; skipped only where all are.
 fn result(group: &Group) -> Option<Node> {
     let any = |wanted: &str| {
@@ -232,11 +272,11 @@ fn result(group: &Group) -> Option<Node> {
 }
 
 /// A job runs after a call of which some jobs were skipped by their own conditions. None: the usual rule says the same.
-fn condition_beside(job: &Job, groups: &[&Group]) -> Option<Expression> {
-    let JobCondition::Expression(own) = &job.condition else { return None };
+fn condition_beside(job: &Job, groups: &[&Group]) -> Result<Option<Expression>, Stuck> {
+    let JobCondition::Expression(own) = &job.condition else { return Ok(None) };
     let is_default = own.source() == "success()";
     if groups.iter().all(|group| group.all_run) || (own.uses_status_function() && !is_default) {
-        return None;
+        return Ok(None);
     }
     let mut parts = vec!["!cancelled()".to_owned(), "!failure()".to_owned()];
     for need in &job.needs {
@@ -250,5 +290,5 @@ fn condition_beside(job: &Job, groups: &[&Group]) -> Option<Expression> {
     if !is_default {
         parts.push(format!("({})", own.source()));
     }
-    Expression::parse(&parts.join(" && ")).ok()
+    Ok(Some(Expression::parse(&parts.join(" && "))?))
 }

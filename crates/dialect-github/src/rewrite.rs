@@ -2,18 +2,30 @@
 
 use sluice_expression::{Expression, MAX_LENGTH, Node, ParseError, Template, Value};
 use sluice_plan::{
-    Action, Axis, Concurrency, Container, Credentials, Defaults, EnvEntry, Executor, Gate, Job, JobCondition,
-    Late, Matrix, Named, SecretsPassed, Step, StepCondition, StepsJob, Strategy, Work,
+    Action, Axis, Called, Combination, Concurrency, Container, Credentials, Defaults, EnvEntry, Executor,
+    Gate, Job, JobCondition, Late, Matrix, Named, SecretsPassed, Step, StepCondition, StepsJob, Strategy,
+    Work,
 };
 
 /// Why an expression cannot be put into another place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Stuck {
-    #[error("`{0}` as a whole cannot be told beforehand")]
+    #[error(
+        "where `{0}` is named as a whole: its parts can be told beforehand, one by one, but not all of it"
+    )]
     Whole(String),
-    #[error("what the names stand for would make the expression too long")]
+    #[error("whose expressions would grow too long with what the call puts into them")]
     TooLong,
-    #[error("{0}")]
+    #[error("whose jobs would be more than {0} with all combinations of the matrix")]
+    TooMany(usize),
+    #[error(
+        "with a matrix that `{0}` decides while the run goes on, which is not built yet for calls: its values have to \
+         stand in the file"
+    )]
+    LateMatrix(String),
+    #[error("with a matrix that gives no jobs: {0}")]
+    Matrix(String),
+    #[error("where an expression cannot take what the call puts into it: {0}")]
     Parse(#[from] ParseError),
 }
 
@@ -44,12 +56,9 @@ pub(crate) fn job(job: &Job, map: &Map<'_>) -> Mapped<Job> {
     let work = match &job.work {
         Work::Steps(steps) => Work::Steps(Box::new(steps_job(steps, map)?)),
         Work::Call(call) => {
-            let secrets = match &call.secrets {
-                SecretsPassed::Inherit => SecretsPassed::Inherit,
-                SecretsPassed::Only(named) => SecretsPassed::Only(named_templates(named, map)?),
-            };
-            let (workflow, with) = (call.workflow.clone(), named_templates(&call.with, map)?);
-            Work::Call(sluice_plan::Call { workflow, with, secrets })
+            let with = named_templates(&call.with, map)?;
+            let secrets = secrets(&call.secrets, map)?;
+            Work::Call(sluice_plan::Call { with, secrets, ..call.clone() })
         }
         Work::Approval => Work::Approval,
         Work::Nothing => Work::Nothing,
@@ -65,13 +74,7 @@ pub(crate) fn job(job: &Job, map: &Map<'_>) -> Mapped<Job> {
             Ok(Gate { name: template(&gate.name, map)?, kind: gate.kind, url })
         })?,
         strategy: some(&job.strategy, |strategy| self::strategy(strategy, map))?,
-        concurrency: some(&job.concurrency, |concurrency| {
-            Ok(Concurrency {
-                group: template(&concurrency.group, map)?,
-                cancel_in_progress: late(&concurrency.cancel_in_progress, map)?,
-                keep_all_pending: concurrency.keep_all_pending,
-            })
-        })?,
+        concurrency: some(&job.concurrency, |group| concurrency(group, map))?,
         permissions: job.permissions.clone(),
         continue_on_error: some(&job.continue_on_error, |value| late(value, map))?,
         timeout_minutes: some(&job.timeout_minutes, |value| late(value, map))?,
@@ -80,7 +83,7 @@ pub(crate) fn job(job: &Job, map: &Map<'_>) -> Mapped<Job> {
     })
 }
 
-fn some<T>(value: &Option<T>, map: impl FnOnce(&T) -> Mapped<T>) -> Mapped<Option<T>> {
+pub(crate) fn some<T>(value: &Option<T>, map: impl FnOnce(&T) -> Mapped<T>) -> Mapped<Option<T>> {
     value.as_ref().map(map).transpose()
 }
 
@@ -95,6 +98,38 @@ pub(crate) fn template(template: &Template, map: &Map<'_>) -> Mapped<Template> {
     template.map_expressions(&mut |expression| map(expression))
 }
 
+pub(crate) fn concurrency(concurrency: &Concurrency, map: &Map<'_>) -> Mapped<Concurrency> {
+    Ok(Concurrency {
+        group: template(&concurrency.group, map)?,
+        cancel_in_progress: late(&concurrency.cancel_in_progress, map)?,
+        keep_all_pending: concurrency.keep_all_pending,
+    })
+}
+
+pub(crate) fn secrets(passed: &SecretsPassed, map: &Map<'_>) -> Mapped<SecretsPassed> {
+    Ok(match passed {
+        SecretsPassed::Inherit => SecretsPassed::Inherit,
+        SecretsPassed::Only(named) => SecretsPassed::Only(named_templates(named, map)?),
+    })
+}
+
+/// A call that has to be known as a whole, in its own place.
+pub(crate) fn called(called: &Called, map: &Map<'_>) -> Mapped<Called> {
+    Ok(Called {
+        id: called.id.clone(),
+        jobs: called.jobs.clone(),
+        concurrency: some(&called.concurrency, |group| concurrency(group, map))?,
+        combination: some(&called.combination, |combination| {
+            Ok(Combination {
+                of: combination.of.clone(),
+                values: combination.values.clone(),
+                fail_fast: late(&combination.fail_fast, map)?,
+                max_parallel: some(&combination.max_parallel, |most| late(most, map))?,
+            })
+        })?,
+    })
+}
+
 fn late<T: Clone>(value: &Late<T>, map: &Map<'_>) -> Mapped<Late<T>> {
     match value {
         Late::Known(value) => Ok(Late::Known(value.clone())),
@@ -102,7 +137,7 @@ fn late<T: Clone>(value: &Late<T>, map: &Map<'_>) -> Mapped<Late<T>> {
     }
 }
 
-fn named_templates(named: &[Named<Template>], map: &Map<'_>) -> Mapped<Vec<Named<Template>>> {
+pub(crate) fn named_templates(named: &[Named<Template>], map: &Map<'_>) -> Mapped<Vec<Named<Template>>> {
     each(named, |entry| Ok(Named::new(entry.name.clone(), template(&entry.value, map)?)))
 }
 
@@ -115,7 +150,7 @@ fn env(entries: &[EnvEntry], map: &Map<'_>) -> Mapped<Vec<EnvEntry>> {
     })
 }
 
-fn strategy(strategy: &Strategy, map: &Map<'_>) -> Mapped<Strategy> {
+pub(crate) fn strategy(strategy: &Strategy, map: &Map<'_>) -> Mapped<Strategy> {
     let matrix = some(&strategy.matrix, |matrix| {
         Ok(match matrix {
             Matrix::Whole(expression) => Matrix::Whole(map(expression)?),

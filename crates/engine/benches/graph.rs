@@ -86,6 +86,7 @@ fn create(condition: &str) -> Create {
         permissions: None,
         lock: None,
         jobs: jobs.collect(),
+        calls: Vec::new(),
     };
     let trigger = Trigger {
         event: sluice_model::Event::Push,

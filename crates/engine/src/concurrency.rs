@@ -98,6 +98,7 @@ pub(crate) fn admit(
             draft.push(Event::RunAdmitted { at: now });
             draft.due_all();
         }
+        Some(holder) if call_of(state, &holder).is_some() => draft.admit_call(holder.job),
         Some(instance) => {
             let job = place(state, &instance)?.job;
             draft.push(Event::JobAdmitted { at: now, instance });
@@ -136,6 +137,10 @@ pub(crate) fn supersede(
     if instance.is_none() && is_cancelling {
         return Ok(Vec::new());
     }
+    let stopped = |call: usize| state.run().is_some_and(|run| run.calls[call].is_stopped());
+    if instance.as_ref().and_then(|holder| call_of(state, holder)).is_some_and(stopped) {
+        return Ok(Vec::new());
+    }
     let reason = format!("{by} came, and the group `{}` cancels what is in progress", held.group.name);
     Ok(stop(state, now, instance, reason, false))
 }
@@ -150,9 +155,15 @@ fn stop(
     let mut draft = Draft::of(state, at);
     match instance {
         None => draft.cancel_run(Event::RunSuperseded { at, reason: reason.clone() }, &reason),
+        Some(holder) if call_of(state, &holder).is_some() => draft.stop_call(&holder.job, &reason),
         Some(instance) => draft.stop_instance(instance, &reason, skip),
     }
     draft.settle()
+}
+
+/// The call that a ticket is for; none where it is for a job.
+fn call_of(state: &State, holder: &InstanceId) -> Option<usize> {
+    state.run().and_then(|run| run.fixed.calls.index(&holder.job))
 }
 
 fn group_place<'a>(
@@ -168,7 +179,7 @@ impl Run {
         self.group.as_ref()
     }
 
-    /// What of the run waits for a group: the run itself, or jobs of it.
+    /// What of the run waits for a group: the run itself, calls of reusable workflows, or jobs.
     pub fn waiting_for_groups(&self) -> impl Iterator<Item = WaitingForGroup<'_>> {
         let whole = self.group.as_ref().filter(|_| matches!(self.status, RunStatus::Queued { .. }));
         let whole = whole.map(|place| (None, place));
@@ -176,7 +187,9 @@ impl Run {
             (InstanceState::Queued { .. }, Some(place)) => Some((Some(id), place)),
             _ => None,
         });
-        whole.into_iter().chain(jobs).map(move |(instance, place)| WaitingForGroup {
+        let calls = self.call_places().filter(|(_, place)| place.admitted.is_none());
+        let calls = calls.map(|(id, place)| (Some(id), place));
+        whole.into_iter().chain(calls).chain(jobs).map(move |(instance, place)| WaitingForGroup {
             group: &place.group,
             ticket: self.ticket(place, instance),
             since: place.asked,
@@ -191,7 +204,8 @@ impl Run {
         let ticket = |(id, place): (Option<InstanceId>, &GroupPlace)| {
             (place.group.key.clone(), self.ticket(place, id))
         };
-        whole.into_iter().chain(jobs).map(ticket).collect()
+        let calls = self.call_places().map(|(id, place)| (Some(id), place));
+        whole.into_iter().chain(calls).chain(jobs).map(ticket).collect()
     }
 
     /// Whether the ticket still stands for a place that the run waits for or has.
@@ -200,10 +214,13 @@ impl Run {
         ticket.run == self.id() && place.is_some_and(|place| place.ticket == ticket.number)
     }
 
-    /// The place of the run, or of one instance, that has not been given back; none where it has none.
+    /// The place of the run, of a call or of one instance, that has not been given back; none where it has none.
     fn open_place(&self, instance: Option<&InstanceId>) -> Option<&GroupPlace> {
         match instance {
             None => self.group.as_ref().filter(|_| self.conclusion().is_none()),
+            Some(id) if let Some(call) = self.fixed.calls.index(&id.job) => {
+                self.calls[call].place().filter(|_| !self.call_has_ended(call))
+            }
             Some(id) => self.instance(id).filter(|instance| !instance.state.is_ended())?.group.as_ref(),
         }
     }

@@ -56,12 +56,6 @@ impl<'a> Contexts<'a> {
         template.evaluate_text(self).map_err(|error| error.to_string())
     }
 
-    /// A matrix's string in which `${{ }}` may stand; one expression alone keeps its type.
-    pub(crate) fn matrix_text(&self, text: &str) -> Result<Value, String> {
-        let template = Template::parse(text).map_err(|error| error.to_string())?;
-        template.evaluate(self).map_err(|error| error.to_string())
-    }
-
     pub(crate) fn late<T: Clone>(
         &self,
         late: &Late<T>,

@@ -3,11 +3,11 @@ use std::collections::{BTreeMap, VecDeque};
 use sluice_model::{Conclusion, InstanceId, Timestamp};
 use sluice_plan::Work;
 
+use crate::calls::Stop;
 use crate::concurrency::planned;
-use crate::condition::{starts, survives_cancel};
+use crate::condition::{starts, stop_of, survives_cancel, would_start};
 use crate::context::Contexts;
 use crate::expand::{Start, expand};
-use crate::group::GroupKey;
 use crate::{Event, InstanceState, JobState, Refused, Run, RunStatus, State, fold};
 
 /// A decision in the making: the state as it will be, and the events that lead there.
@@ -41,6 +41,15 @@ impl Draft {
     pub(crate) fn push(&mut self, event: Event) {
         fold(&mut self.state, &event);
         self.events.push(event);
+    }
+
+    /// The run as the draft has it.
+    pub(crate) fn run(&self) -> Option<&Run> {
+        self.state.run()
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.now
     }
 
     /// The job has to be looked at before the decision is complete.
@@ -82,19 +91,39 @@ impl Draft {
 
     fn start(&mut self, job: usize) {
         let Some(run) = self.state.run() else { return };
-        if let RunStatus::Cancelling { force: true, .. } = run.status {
-            return self.end_job(job, Conclusion::Cancelled, BTreeMap::new(), None);
+        if stop_of(run, job) == Some(Stop::Forced) {
+            let why = run.call_stop(job).map(|(_, reason)| reason.to_owned());
+            return self.end_job(job, Conclusion::Cancelled, BTreeMap::new(), why);
         }
         if !run.fixed.graph.needs(job).iter().all(|&need| run.jobs[need].state.is_ended()) {
             return;
         }
-        match starts(run, job).and_then(|yes| if yes { expand(run, job).map(Some) } else { Ok(None) }) {
-            Ok(Some(Start { instances, fail_fast, max_parallel })) => {
+        match starts(run, job) {
+            Ok(true) => match self.enter_calls(job) {
+                Ok(true) => self.start_instances(job),
+                // It is looked at again when its call is open, or stops.
+                Ok(false) => {}
+                Err(problem) => self.end_job(job, Conclusion::Failure, BTreeMap::new(), Some(problem)),
+            },
+            Ok(false) => match run.call_stop(job) {
+                Some((_, reason)) if would_start(run, job) => {
+                    let reason = Some(reason.to_owned());
+                    self.end_job(job, Conclusion::Cancelled, BTreeMap::new(), reason);
+                }
+                _ => self.end_job(job, Conclusion::Skipped, BTreeMap::new(), None),
+            },
+            Err(problem) => self.end_job(job, Conclusion::Failure, BTreeMap::new(), Some(problem)),
+        }
+    }
+
+    fn start_instances(&mut self, job: usize) {
+        let Some(run) = self.state.run() else { return };
+        match expand(run, job) {
+            Ok(Start { instances, fail_fast, max_parallel }) => {
                 let id = run.plan().jobs[job].id.clone();
                 self.push(Event::JobStarted { at: self.now, job: id, instances, fail_fast, max_parallel });
                 self.advance(job);
             }
-            Ok(None) => self.end_job(job, Conclusion::Skipped, BTreeMap::new(), None),
             Err(problem) => self.end_job(job, Conclusion::Failure, BTreeMap::new(), Some(problem)),
         }
     }
@@ -156,12 +185,17 @@ impl Draft {
     /// `cancelled()`) goes on or starts when its turn comes; every other one stops.
     pub(crate) fn cancel_run(&mut self, event: Event, reason: &str) {
         self.push(event);
-        for job in self.jobs_where(|run, job| {
-            matches!(run.jobs[job].state, JobState::Active { .. }) && !survives_cancel(run, job)
-        }) {
+        let jobs = self.run().map_or(0, |run| run.jobs.len());
+        (0..jobs).for_each(|job| self.stop_job(job, reason));
+        self.due_all();
+    }
+
+    /// Stops a job that is under way, unless its condition holds for a cancelled run.
+    pub(crate) fn stop_job(&mut self, job: usize, reason: &str) {
+        let Some(run) = self.run() else { return };
+        if matches!(run.jobs[job].state, JobState::Active { .. }) && !survives_cancel(run, job) {
             self.stop_instances(job, reason);
         }
-        self.due_all();
     }
 
     /// The run asks for its concurrency group, where it has one, before anything of it starts.
@@ -201,11 +235,12 @@ impl Draft {
         let Some(run) = self.state.run() else { return };
         let (Some((job, _)), Some(instance)) = (run.job(&id.job), run.instance(&id)) else { return };
         if let (Some(group), None) = (&instance.plan.group, &instance.group) {
-            return match self.own_group(&group.key) {
-                false => self.push(Event::JobQueued { at: self.now, instance: id }),
-                true => {
+            let around = run.fixed.graph.index(&id.job).map_or(&[][..], |job| run.fixed.calls.around(job));
+            return match run.holder_around(around, &group.key) {
+                None => self.push(Event::JobQueued { at: self.now, instance: id }),
+                Some(holder) => {
                     let problem = format!(
-                        "the whole run holds the group `{}` that this job waits for: neither could ever end",
+                        "{holder} holds the group `{}` that this job waits for: neither could ever end",
                         group.name
                     );
                     self.end_instance(id, Conclusion::Cancelled, Some(problem));
@@ -228,11 +263,6 @@ impl Draft {
                 self.end_instance(id, Conclusion::Failure, Some(problem));
             }
         }
-    }
-
-    fn own_group(&self, key: &GroupKey) -> bool {
-        let own = self.state.run().and_then(|run| run.group.as_ref());
-        own.is_some_and(|place| place.group.key == *key)
     }
 
     fn conclude(&mut self, job: usize) {
@@ -278,6 +308,7 @@ impl Draft {
         let dependents = run.fixed.graph.dependents(job).to_vec();
         self.push(Event::JobEnded { at: self.now, job: id, conclusion, outputs, problem });
         self.due.extend(dependents);
+        self.conclude_calls(job);
     }
 
     pub(crate) fn end_instance(

@@ -53,6 +53,19 @@ pub fn effects(state: &State, event: &Event) -> Vec<Effect> {
             let place = run.instance(instance).and_then(|found| found.group.as_ref());
             place.map(|place| run.leave(place, Some(instance.clone()))).into_iter().collect()
         }
+        Event::CallStarted { call, .. } => {
+            let place = run.fixed.calls.index(call).and_then(|call| run.calls[call].place());
+            place.map(|place| run.join(place, Some(InstanceId::new(call.clone(), 0)))).into_iter().collect()
+        }
+        Event::JobEnded { job, .. } => {
+            let calls = run.fixed.graph.index(job).map_or(&[][..], |job| run.fixed.calls.around(job));
+            let ended = calls.iter().rev().filter(|call| run.call_has_ended(**call));
+            let leave = |&call: &usize| {
+                let holder = InstanceId::new(run.plan().calls[call].id.clone(), 0);
+                run.calls[call].place().map(|place| run.leave(place, Some(holder)))
+            };
+            ended.filter_map(leave).collect()
+        }
         Event::RunEnded { conclusion, .. } => {
             let leave = run.group().map(|place| run.leave(place, None));
             let conclude = Effect::ConcludeRun { attempt: run.attempt(), conclusion: *conclusion };
@@ -65,9 +78,10 @@ pub fn effects(state: &State, event: &Event) -> Vec<Effect> {
         | Event::JobLeased { .. }
         | Event::LeaseRenewed { .. }
         | Event::LeaseLost { .. }
-        | Event::JobEnded { .. }
         | Event::RunAdmitted { .. }
         | Event::JobAdmitted { .. }
+        | Event::CallAdmitted { .. }
+        | Event::CallStopped { .. }
         | Event::RunSuperseded { .. }
         | Event::CancelRequested { .. }
         | Event::RerunStarted { .. } => Vec::new(),

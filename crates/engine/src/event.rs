@@ -45,6 +45,25 @@ pub enum Event {
         at: Timestamp,
         instance: InstanceId,
     },
+    /// The turn of a call of a reusable workflow has come. Where it has a concurrency group, it waits for that, and the
+    /// number of this event is its ticket's.
+    CallStarted {
+        at: Timestamp,
+        call: JobId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        group: Option<PlannedGroup>,
+    },
+    CallAdmitted {
+        at: Timestamp,
+        call: JobId,
+    },
+    /// What of the call has not ended stops. `force`: it never began, and no job of it does.
+    CallStopped {
+        at: Timestamp,
+        call: JobId,
+        reason: String,
+        force: bool,
+    },
     GateWaiting {
         at: Timestamp,
         instance: InstanceId,

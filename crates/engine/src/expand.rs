@@ -1,8 +1,7 @@
-use sluice_plan::{Dialect, GateKind, Job, Value, Work};
+use sluice_plan::{Dialect, GateKind, Job, MAX_COMBINATIONS, Value, Work};
 
 use crate::concurrency::planned;
 use crate::context::{Contexts, Place};
-use crate::matrix::{MAX_COMBINATIONS, combinations};
 use crate::name::display_name;
 use crate::{InstancePlan, PlannedGate, Run};
 
@@ -34,7 +33,7 @@ pub(crate) fn expand(run: &Run, job: usize) -> Result<Start, String> {
         matrices = strategy
             .matrix
             .as_ref()
-            .map(|matrix| combinations(matrix, &contexts))
+            .map(|matrix| matrix.combinations(&contexts))
             .transpose()
             .map_err(|error| format!("`strategy.matrix`: {error}"))?;
     }
@@ -88,7 +87,7 @@ fn parallelism(plan: &Job) -> Result<usize, String> {
     Ok(asked)
 }
 
-fn as_bool(value: &Value) -> Option<bool> {
+pub(crate) fn as_bool(value: &Value) -> Option<bool> {
     match value {
         Value::Bool(yes) => Some(*yes),
         Value::String(text) if text.eq_ignore_ascii_case("true") => Some(true),
@@ -97,7 +96,7 @@ fn as_bool(value: &Value) -> Option<bool> {
     }
 }
 
-fn as_count(value: &Value) -> Option<u32> {
+pub(crate) fn as_count(value: &Value) -> Option<u32> {
     let number = match value {
         Value::Number(number) => *number,
         Value::String(text) => text.trim().parse().ok()?,

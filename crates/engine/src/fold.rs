@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use sluice_model::{Conclusion, InstanceId, JobId, Timestamp};
 
+use crate::calls::{CallMap, CallState};
 use crate::context::github_context;
 use crate::graph::Graph;
 use crate::jobs::Jobs;
@@ -49,6 +50,23 @@ pub fn fold(state: &mut State, event: &Event) {
                 found.state = InstanceState::Held;
             }
         }
+        Event::CallStarted { at, call, group } => {
+            run.change_call(call, |_| {
+                let place = |group| GroupPlace { group, ticket: sequence, asked: *at, admitted: None };
+                match group.clone().map(place) {
+                    Some(place) => CallState::Queued { place },
+                    None => CallState::Open { place: None },
+                }
+            });
+        }
+        Event::CallAdmitted { at, call } => run.change_call(call, |state| {
+            let place = state.place().map(|place| GroupPlace { admitted: Some(*at), ..place.clone() });
+            CallState::Open { place }
+        }),
+        Event::CallStopped { at: _, call, reason, force } => run.change_call(call, |state| {
+            let place = state.place().cloned();
+            CallState::Stopped { place, reason: reason.clone(), force: *force }
+        }),
         Event::JobStarted { at, job, instances, fail_fast, max_parallel } => {
             if let Some(record) = run.record_mut(job) {
                 record.state =
@@ -177,15 +195,18 @@ pub fn fold(state: &mut State, event: &Event) {
             run.superseded = None;
             run.status = RunStatus::Running;
             run.github = Arc::new(github_context(&run.fixed.create, *attempt));
+            let ended: Vec<usize> = (0..run.calls.len()).filter(|&call| run.call_has_ended(call)).collect();
             for reset in jobs {
                 run.reset(*at, reset);
             }
+            run.reset_calls(&ended);
         }
     }
 }
 
 fn created(at: Timestamp, create: &Create, title: &str) -> Run {
     let graph = Graph::of(&create.plan);
+    let calls = CallMap::of(&create.plan, |job| graph.index(job));
     let waiting = JobRecord { state: JobState::Waiting, instances: Vec::new(), offers_before: 0 };
     Run {
         github: Arc::new(github_context(create, 1)),
@@ -194,9 +215,10 @@ fn created(at: Timestamp, create: &Create, title: &str) -> Run {
         group: None,
         superseded: None,
         jobs: Jobs::of(waiting, create.plan.jobs.len()),
+        calls: Arc::new(vec![CallState::Waiting; create.plan.calls.len()]),
         open_jobs: create.plan.jobs.len(),
         attempt_began: at,
-        fixed: Arc::new(Fixed { create: create.clone(), title: title.to_owned(), created: at, graph }),
+        fixed: Arc::new(Fixed { create: create.clone(), title: title.to_owned(), created: at, graph, calls }),
     }
 }
 
@@ -212,6 +234,28 @@ impl Run {
 
     fn instance_mut(&mut self, id: &InstanceId) -> Option<&mut Instance> {
         self.record_mut(&id.job)?.instances.get_mut(id.index as usize)
+    }
+
+    fn change_call(&mut self, call: &JobId, change: impl FnOnce(&CallState) -> CallState) {
+        let Some(index) = self.fixed.calls.index(call) else { return };
+        if let Some(state) = Arc::make_mut(&mut self.calls).get_mut(index) {
+            *state = change(state);
+        }
+    }
+
+    /// Of a call that `ended` before jobs of it were taken back nothing is left; one that is under way goes on.
+    fn reset_calls(&mut self, ended: &[usize]) {
+        for call in 0..self.calls.len() {
+            if self.call_has_ended(call) {
+                continue;
+            }
+            let next = match &self.calls[call] {
+                _ if ended.contains(&call) => CallState::Waiting,
+                CallState::Stopped { place, .. } => CallState::Open { place: place.clone() },
+                CallState::Waiting | CallState::Queued { .. } | CallState::Open { .. } => continue,
+            };
+            Arc::make_mut(&mut self.calls)[call] = next;
+        }
     }
 
     fn chain_of(&self, job: &JobId, conclusion: Conclusion) -> Chain {

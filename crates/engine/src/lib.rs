@@ -5,6 +5,8 @@
 //! folds them again without asking for effects.
 
 mod assignment;
+mod call_turns;
+mod calls;
 mod cancel;
 mod command;
 mod concurrency;
@@ -22,7 +24,6 @@ mod graph;
 pub mod group;
 mod jobs;
 mod lease;
-mod matrix;
 mod name;
 mod refused;
 mod rerun;
@@ -38,7 +39,6 @@ pub use event::{Event, InstancePlan, LeaseLoss, PlannedGate, Reset};
 pub use fold::fold;
 pub use gate::GateOpener;
 pub use lease::MAX_LOST_LEASES;
-pub use matrix::MAX_COMBINATIONS;
 pub use refused::Refused;
 pub use state::{
     GateRecord, Instance, InstanceState, JobRecord, JobState, Offer, Run, RunStatus, State, WaitingGate,

@@ -1,4 +1,4 @@
-use sluice_plan::{Job, Value};
+use sluice_plan::{Job, Value, combination_name};
 
 use crate::context::Contexts;
 
@@ -16,18 +16,8 @@ pub(crate) fn display_name(job: &Job, matrix: &Value, contexts: &Contexts<'_>) -
         Some(template) => contexts.text(template)?,
         None => job.id.to_string(),
     };
-    let mut values = Vec::new();
-    leaves(matrix, &mut values);
-    if values.is_empty() { Ok(name) } else { Ok(format!("{name} ({})", values.join(", "))) }
-}
-
-fn leaves(value: &Value, into: &mut Vec<String>) {
-    match value {
-        Value::Null => {}
-        Value::Bool(_) | Value::Number(_) => into.push(value.to_text()),
-        Value::String(text) if text.is_empty() => {}
-        Value::String(text) => into.push(text.clone()),
-        Value::Array(items) => items.iter().for_each(|item| leaves(item, into)),
-        Value::Object(pairs) => pairs.iter().for_each(|(_, item)| leaves(item, into)),
-    }
+    Ok(match combination_name(matrix) {
+        Some(values) => format!("{name} ({values})"),
+        None => name,
+    })
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use sluice_model::{AgentId, Conclusion, InstanceId, JobId, RunId, Timestamp, Trigger, UserName};
 use sluice_plan::{GateKind, Job, Plan, Value};
 
+use crate::calls::{CallMap, CallState};
 use crate::graph::Graph;
 use crate::jobs::Jobs;
 use crate::{Create, GateOpener, GroupPlace, InstancePlan};
@@ -39,6 +40,8 @@ pub struct Run {
     pub(crate) superseded: Option<String>,
     /// In the plan's order.
     pub(crate) jobs: Jobs,
+    /// In the plan's order.
+    pub(crate) calls: Arc<Vec<CallState>>,
     /// How many jobs have not ended.
     pub(crate) open_jobs: usize,
     pub(crate) attempt_began: Timestamp,
@@ -51,6 +54,7 @@ pub(crate) struct Fixed {
     pub(crate) title: String,
     pub(crate) created: Timestamp,
     pub(crate) graph: Graph,
+    pub(crate) calls: CallMap,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

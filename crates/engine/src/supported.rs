@@ -35,27 +35,17 @@ pub fn unsupported(plan: &Plan) -> Vec<Diagnostic> {
         }
         if let Work::Call(call) = &job.work {
             let (id, workflow) = (&job.id, &call.workflow);
-            let (message, help) = if job.strategy.is_some() {
-                (
-                    format!("the job `{id}` calls `{workflow}` with a `strategy`, which is not built yet"),
-                    "write one job for each combination",
-                )
-            } else if job.concurrency.is_some() {
-                (
-                    format!(
-                        "the job `{id}` calls `{workflow}` in a concurrency group, which is not built yet"
-                    ),
-                    "give the group to the jobs of the called workflow",
-                )
-            } else {
-                (
-                    format!(
-                        "the job `{id}` calls the reusable workflow `{workflow}`, which was not found, or has a \
-                         `concurrency` of its own, which is not built yet for called workflows"
-                    ),
+            let (why, help) = match &call.obstacle {
+                Some(obstacle) => (
+                    obstacle.as_str(),
+                    "what cannot be told beforehand can be decided in the called workflow",
+                ),
+                None => (
+                    "which was not found",
                     "a workflow of this repository is called as `./.github/workflows/…`",
-                )
+                ),
             };
+            let message = format!("the job `{id}` calls the reusable workflow `{workflow}`, {why}");
             found.push(error("engine/unresolved-call", message).with_help(help));
         }
     }

@@ -283,6 +283,11 @@ impl InstanceId {
     pub fn new(job: JobId, index: u32) -> Self {
         Self { job, index }
     }
+
+    /// For people: the job's id alone for the first instance, whatever it looks like. It need not read back.
+    pub fn title(&self) -> String {
+        if self.index == 0 { self.job.to_string() } else { self.to_string() }
+    }
 }
 
 /// `build` for the first, `build.3` for the fourth: safe in an address and in a file name once `/` is escaped. A job whose

@@ -76,6 +76,9 @@ pub struct Call {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub with: Vec<Named<Template>>,
     pub secrets: SecretsPassed,
+    /// Why the called workflow's jobs could not take its place; none where its text was not there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub obstacle: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -4,6 +4,8 @@
 //! [`Template`] here; `engine` and `runner` decide it when its inputs are known.
 
 mod action;
+mod called;
+mod combinations;
 mod container;
 mod gate;
 mod job;
@@ -15,6 +17,8 @@ mod workflow;
 pub use action::{
     Action, ActionReference, Background, CacheWhen, Reruns, RunScript, Step, StepCondition, UsesAction,
 };
+pub use called::{Called, Combination};
+pub use combinations::{MAX_COMBINATIONS, combination_name};
 pub use container::{Container, Credentials, Service};
 pub use gate::{Gate, GateKind};
 pub use job::{Call, Executor, Job, JobCondition, MachineImage, Need, SecretsPassed, StepsJob, Work};

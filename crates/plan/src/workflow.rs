@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 use sluice_expression::Template;
 
-use crate::{ActionLock, EnvEntry, Job, Late};
+use crate::{ActionLock, Called, EnvEntry, Job, Late};
 
 /// A workflow, for one trigger, ready for `engine`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -26,6 +26,9 @@ pub struct Plan {
     pub lock: Option<ActionLock>,
     /// In the file's order.
     pub jobs: Vec<Job>,
+    /// Calls of reusable workflows that have to be known as a whole; one around another comes before it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub calls: Vec<Called>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -82,10 +82,10 @@ pub struct WaitingOn {
     pub environment: Option<String>,
 }
 
-/// A run, or a job of it, that waits for its concurrency group.
+/// A run, a call of a reusable workflow, or a job that waits for its concurrency group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QueuedFor {
-    /// None: the whole run.
+    /// None: the whole run. A call by the id of the job that calls.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job: Option<InstanceId>,
     /// As the pipeline file spells it, with its expressions decided.
@@ -113,7 +113,7 @@ impl fmt::Display for QueuedFor {
         write!(f, "waits for the group `{}`", self.group)?;
         let Some(holder) = &self.holder else { return Ok(()) };
         match &holder.job {
-            Some(job) => write!(f, ", which `{job}` of run {} holds", holder.run),
+            Some(job) => write!(f, ", which `{}` of run {} holds", job.title(), holder.run),
             None => write!(f, ", which run {} holds", holder.run),
         }
     }

@@ -44,9 +44,11 @@ pub fn on_runtime(verb: impl Future<Output = anyhow::Result<Exit>>) -> anyhow::R
 }
 
 async fn begin(args: &Args) -> anyhow::Result<Exit> {
-    let tree = Tree::at(&args.path, &args.trigger)?.with_calls(&args.jobs.actions).await?;
+    let mut tree = Tree::at(&args.path, &args.trigger)?.with_calls(&args.jobs.actions).await?;
     let selection = tree.select();
-    if selection.has_errors() {
+    // A workflow that has a plan has no errors: those of others do not concern whoever names it.
+    let has_plan = |name| selection.plans.iter().any(|plan| is_workflow(plan, name));
+    if selection.has_errors() && !args.workflow.as_deref().is_some_and(has_plan) {
         print_diagnostics(&selection.diagnostics, &tree.files);
         return Ok(Exit::Usage);
     }
@@ -58,6 +60,7 @@ async fn begin(args: &Args) -> anyhow::Result<Exit> {
         }
         return Ok(Exit::Done);
     }
+    tree.needs_calls_of(&plans)?;
     let state = state_folder(&tree.root)?;
     let refused = plan::refusals(&plans);
     if !refused.is_empty() {
@@ -68,14 +71,17 @@ async fn begin(args: &Args) -> anyhow::Result<Exit> {
     execute(args, tree, state, plans).await
 }
 
+/// By its name, its file's path or the end of that.
+fn is_workflow(plan: &Plan, name: &str) -> bool {
+    plan.workflow == name || plan.file == name || plan.file.ends_with(&format!("/{name}"))
+}
+
 /// The workflows and jobs that were named; all of them where none was. A job brings what it needs along.
 fn choose(plans: Vec<Plan>, workflow: Option<&str>, job: Option<&str>) -> anyhow::Result<Vec<Plan>> {
     let mut plans = plans;
     if let Some(name) = workflow {
         let known: Vec<_> = plans.iter().map(|plan| plan.workflow.clone()).collect();
-        plans.retain(|plan| {
-            plan.workflow == name || plan.file == name || plan.file.ends_with(&format!("/{name}"))
-        });
+        plans.retain(|plan| is_workflow(plan, name));
         if plans.is_empty() {
             bail!("no workflow `{name}` runs for this event; there {}", list("is", &known));
         }
@@ -83,7 +89,9 @@ fn choose(plans: Vec<Plan>, workflow: Option<&str>, job: Option<&str>) -> anyhow
     if let Some(name) = job {
         let known: Vec<_> = plans.iter().flat_map(|plan| &plan.jobs).map(|job| job.id.to_string()).collect();
         for plan in &mut plans {
-            keep_with_needs(plan, &JobId::new(name));
+            let wanted =
+                plan.jobs.iter().map(|job| &job.id).filter(|id| is_named(id, name)).cloned().collect();
+            keep_with_needs(plan, wanted);
         }
         plans.retain(|plan| !plan.jobs.is_empty());
         if plans.is_empty() {
@@ -101,7 +109,7 @@ fn nothing_was_run(plans: &[Plan], refusals: usize) -> String {
     for plan in plans {
         for job in &plan.jobs {
             let mut part = plan.clone();
-            keep_with_needs(&mut part, &job.id);
+            keep_with_needs(&mut part, vec![job.id.clone()]);
             if plan::refusals(&[part]).is_empty() {
                 possible.push(job.id.to_string());
             }
@@ -117,8 +125,17 @@ fn list(verb: &str, known: &[String]) -> String {
     if known.is_empty() { format!("{verb} none") } else { format!("{verb}: {}", known.join(", ")) }
 }
 
-fn keep_with_needs(plan: &mut Plan, wanted: &JobId) {
-    let mut kept = vec![wanted.clone()];
+/// A job that calls a workflow stands for all jobs of that, in every combination of its matrix: `call` for `call/deploy`
+/// and for `call.1/deploy`.
+fn is_named(id: &JobId, name: &str) -> bool {
+    let Some(rest) = id.as_str().strip_prefix(name) else { return false };
+    let below =
+        rest.strip_prefix('.').map_or(rest, |rest| rest.trim_start_matches(|c: char| c.is_ascii_digit()));
+    rest.is_empty() || below.starts_with('/')
+}
+
+fn keep_with_needs(plan: &mut Plan, wanted: Vec<JobId>) {
+    let mut kept = wanted;
     let mut next = 0;
     while let Some(id) = kept.get(next).cloned() {
         next += 1;
@@ -129,6 +146,10 @@ fn keep_with_needs(plan: &mut Plan, wanted: &JobId) {
         }
     }
     plan.jobs.retain(|job| kept.contains(&job.id));
+    for call in &mut plan.calls {
+        call.jobs.retain(|job| kept.contains(job));
+    }
+    plan.calls.retain(|call| !call.jobs.is_empty());
 }
 
 async fn execute(args: &Args, tree: Tree, state: PathBuf, plans: Vec<Plan>) -> anyhow::Result<Exit> {

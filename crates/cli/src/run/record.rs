@@ -82,7 +82,7 @@ pub struct Ended {
 
 impl RunRecord {
     pub fn name_of(&self, instance: &InstanceId) -> String {
-        self.names.get(instance).cloned().unwrap_or_else(|| instance.to_string())
+        self.names.get(instance).cloned().unwrap_or_else(|| instance.title())
     }
 }
 

@@ -154,22 +154,118 @@ jobs:
 }
 
 #[test]
-fn a_call_that_cannot_be_told_beforehand_stays_a_call() {
-    let called = "on: { workflow_call: { inputs: { v: { type: string } } } }\njobs:\n  a: { runs-on: x, env: { ALL: \"${{ toJSON(inputs) }}\" } }\n";
+fn a_call_that_cannot_be_told_beforehand_stays_a_call_and_says_why() {
+    let whole = "on: { workflow_call: { inputs: { v: { type: string } } } }\njobs:\n  a: { runs-on: x, env: { ALL: \"${{ toJSON(inputs) }}\" } }\n";
     let plain = "on: { workflow_call: }\njobs:\n  a: { runs-on: x }\n";
-    for (main, called) in [
-        ("on: push\njobs:\n  c: { uses: ./flows/a.yml }\n", called),
-        ("on: push\njobs:\n  c: { uses: ./flows/a.yml, strategy: { matrix: { x: [1, 2] } } }\n", plain),
-        ("on: push\njobs:\n  c: { uses: ./flows/a.yml, concurrency: one }\n", plain),
+    let many: String = (0..100).map(|n| format!("  j{n}: {{ runs-on: x }}\n")).collect();
+    let many = format!("on: {{ workflow_call: }}\njobs:\n{many}");
+    let product = "strategy: { matrix: { x: [1, 2, 3, 4, 5, 6, 7, 8], y: [1, 2, 3, 4, 5, 6, 7] } }";
+    for (main, called, why) in [
+        ("c: { uses: ./flows/a.yml }", whole, "`inputs` is named as a whole"),
         (
-            "on: push\njobs:\n  c: { uses: ./flows/a.yml }\n  d: { needs: c, runs-on: x, env: { ALL: \"${{ toJSON(needs) }}\" } }\n",
+            "c: { uses: ./flows/a.yml }\n  d: { needs: c, runs-on: x, env: { ALL: \"${{ toJSON(needs) }}\" } }",
             plain,
+            "`needs.c` is named as a whole",
+        ),
+        (
+            "d: { runs-on: x }\n  c: { needs: d, uses: ./flows/a.yml, strategy: { matrix: { x: \"${{ fromJSON(needs.d.outputs.x) }}\" } } }",
+            plain,
+            "with a matrix that `needs` decides",
+        ),
+        (
+            "c: { uses: ./flows/a.yml, strategy: { matrix: { x: \"${{ fromJSON('[]') }}\" } } }",
+            plain,
+            "Matrix vector 'x' does not contain any values",
+        ),
+        (&format!("c: {{ uses: ./flows/a.yml, {product} }}"), many.as_str(), "would be more than 5000"),
+        (
+            "c: { uses: ./flows/a.yml, strategy: { matrix: { x: [1, 2] } } }\n  d: { needs: c, if: needs.c.result == 'failure', runs-on: x }",
+            many.as_str(),
+            "would grow too long",
         ),
     ] {
+        let main = format!("on: push\njobs:\n  {main}\n");
         let plan =
-            read_files(&[("main.yml", main), ("flows/a.yml", called)]).workflow.unwrap().plan().unwrap();
-        assert!(matches!(plan.jobs[0].work, sluice_plan::Work::Call(_)), "{main}");
+            read_files(&[("main.yml", &main), ("flows/a.yml", called)]).workflow.unwrap().plan().unwrap();
+        let job = plan.jobs.iter().find(|job| job.id.as_str() == "c").unwrap();
+        let sluice_plan::Work::Call(call) = &job.work else { panic!("{main}") };
+        let obstacle = call.obstacle.as_deref().unwrap_or_default();
+        assert!(obstacle.contains(why), "{main}{obstacle}");
     }
+}
+
+/// The calls of a plan that have to be known as a whole, one a line.
+fn calls(read: &Read) -> String {
+    let plan = read.workflow.as_ref().unwrap().plan().unwrap();
+    let mut lines = String::new();
+    for call in &plan.calls {
+        let jobs: Vec<&str> = call.jobs.iter().map(|job| job.as_str()).collect();
+        lines.push_str(&format!("{} of {jobs:?}\n", call.id));
+        if let Some(group) = &call.concurrency {
+            lines.push_str(&format!("  group {} {:?}\n", group.group.source(), group.cancel_in_progress));
+        }
+        if let Some(combination) = &call.combination {
+            lines.push_str(&format!("  {}\n", serde_json::to_string(combination).unwrap()));
+        }
+    }
+    lines
+}
+
+#[test]
+fn a_matrix_of_calls_stands_in_the_plan_once_a_combination() {
+    let main = r#"on: push
+jobs:
+  pick: { runs-on: x, outputs: { limit: "1" } }
+  call:
+    needs: pick
+    strategy:
+      fail-fast: false
+      max-parallel: ${{ fromJSON(needs.pick.outputs.limit) }}
+      matrix:
+        to: [staging, production]
+        place: [{ zone: a, ports: [80, 443] }]
+        include: [{ to: production, extra: true }]
+    concurrency: deploy-${{ matrix.to }}
+    uses: ./flows/a.yml
+    with: { version: "${{ matrix.to }}-${{ strategy.job-index }}", dry: "${{ matrix.extra != true }}", count: "${{ matrix.place.ports[1] }}" }
+    secrets: { token: "${{ secrets[format('TOKEN_{0}', matrix.to)] }}" }
+  after:
+    needs: call
+    runs-on: x
+    steps: [{ run: "echo ${{ needs.call.outputs.digest }} ${{ needs.call.result }}" }]
+"#;
+    let called = format!(
+        "concurrency: {{ group: \"a-${{{{ inputs.version }}}}\", cancel-in-progress: true }}\n{CALLED}"
+    );
+    let read = read_files(&[("main.yml", main), ("flows/a.yml", &called)]);
+    assert_snapshot!(jobs(&read));
+    assert_snapshot!(calls(&read));
+}
+
+#[test]
+fn a_matrix_may_come_from_what_a_call_is_given() {
+    let main = "on: push\njobs:\n  one:\n    name: To ${{ matrix.to }}\n    strategy: { matrix: { to: [x, y] } }\n    uses: ./flows/b.yml\n    with: { targets: '[\"${{ matrix.to }}1\", \"${{ matrix.to }}2\"]' }\n    secrets: inherit\n";
+    let between = r#"on:
+  workflow_call:
+    inputs: { targets: { type: string } }
+    outputs: { d: { value: "${{ jobs.two.outputs.digest }}" } }
+concurrency: between
+jobs:
+  two:
+    strategy: { matrix: { at: "${{ fromJSON(inputs.targets) }}" } }
+    uses: ./flows/a.yml
+    with: { version: "v${{ matrix.at }}" }
+    secrets: inherit
+"#;
+    let read = read_files(&[("main.yml", main), ("flows/a.yml", CALLED), ("flows/b.yml", between)]);
+    let plan = read.workflow.as_ref().unwrap().plan().unwrap();
+    let names: Vec<String> = plan
+        .jobs
+        .iter()
+        .map(|job| format!("{}: {}", job.id, job.name.as_ref().map_or("-", |name| name.source())))
+        .collect();
+    assert_snapshot!(names.join("\n"));
+    assert_snapshot!(calls(&read));
 }
 
 #[test]

@@ -9,7 +9,7 @@ pub struct Ticket {
     pub run: RunId,
     /// The sequence of the event in the run's log that asked.
     pub number: u64,
-    /// The job; none where the whole run asks.
+    /// The job, or the call of a reusable workflow by its id; none where the whole run asks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instance: Option<InstanceId>,
     pub repository: RepositoryName,
@@ -21,7 +21,7 @@ pub struct Ticket {
 impl fmt::Display for Ticket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.instance {
-            Some(instance) => write!(f, "{instance} of run {}", self.run_number),
+            Some(instance) => write!(f, "{} of run {}", instance.title(), self.run_number),
             None => write!(f, "run {}", self.run_number),
         }
     }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use sluice_engine::group::{self, Group, GroupKey, MAX_SERIAL_WAIT_MS, MAX_WAITING};
 use sluice_engine::{Command, Effect, GateOpener, RerunScope, RunStatus};
 use sluice_model::Conclusion::{Cancelled, Failure, Skipped, Success};
-use sluice_model::{RunId, Timestamp, UserName};
-use sluice_plan::{Concurrency, Dialect, Expression, Gate, GateKind, Late, Plan};
+use sluice_model::{JobId, RunId, Timestamp, UserName};
+use sluice_plan::{Called, Concurrency, Dialect, Expression, Gate, GateKind, Late, Plan};
 
 use crate::live::{JobNote, Live, create, expression, id, job, plan, template};
 
@@ -383,4 +383,73 @@ fn what_comes_for_an_old_ticket_is_refused() {
     assert!(run.try_tell(admit("b", ticket)).is_err());
     run.finish("a", Success);
     assert!(run.try_tell(admit("a", ticket)).is_err());
+}
+
+/// A workflow whose job `call` calls one with the jobs `build` and `ship`, in a group as a whole.
+fn calling(concurrency: Concurrency) -> Plan {
+    let mut plan = plan(vec![job("call/build"), job("call/ship").needs("call/build"), job("a")]);
+    let jobs = ["call/build", "call/ship"].map(JobId::new).to_vec();
+    plan.calls =
+        vec![Called { id: JobId::new("call"), jobs, concurrency: Some(concurrency), combination: None }];
+    plan
+}
+
+#[test]
+fn a_call_holds_its_group_until_its_last_job_has_ended() {
+    let mut world = World::default();
+    world.start(calling(group_named("deploy")));
+    world.start(calling(group_named("deploy")));
+    world.with(1, |live| live.pass("call/build"));
+    world.shows(&[
+        "1: call/build=success call/ship=offered a=offered",
+        "2: call/build=waiting call/ship=waiting a=offered",
+    ]);
+    world.with(1, |live| live.pass("call/ship"));
+    world.shows(&[
+        "1: call/build=success call/ship=success a=offered",
+        "2: call/build=offered call/ship=waiting a=offered",
+    ]);
+}
+
+#[test]
+fn a_call_that_waits_gives_way_to_a_newer_one() {
+    let mut world = World::default();
+    for _ in 0..3 {
+        world.start(calling(group_named("deploy")));
+    }
+    world.shows(&[
+        "1: call/build=offered call/ship=waiting a=offered",
+        "2: call/build=cancelled call/ship=cancelled a=offered",
+        "3: call/build=waiting call/ship=waiting a=offered",
+    ]);
+    let problem = world.runs[1].problem("call/build");
+    assert_eq!(
+        problem,
+        "it waited for the group `deploy`, but call of run 3 came later, and only the latest waits"
+    );
+    world.with(2, |live| live.tell(Command::Cancel { by: UserName::new("ada"), force: false }));
+    world.with(1, |live| live.fail("call/build"));
+    world.shows(&[
+        "1: call/build=failure call/ship=skipped a=offered",
+        "2: call/build=cancelled call/ship=cancelled a=cancelled",
+        "3: call/build=offered call/ship=waiting a=offered",
+    ]);
+}
+
+#[test]
+fn a_newer_call_may_stop_the_one_that_holds_the_group() {
+    let mut world = World::default();
+    world.start(calling(cancelling("deploy")));
+    world.with(1, |live| live.pass("call/build"));
+    world.with(1, |live| live.lease("call/ship"));
+    world.start(calling(cancelling("deploy")));
+    world.shows(&[
+        "1: call/build=success call/ship=stopping a=offered",
+        "2: call/build=waiting call/ship=waiting a=offered",
+    ]);
+    world.with(1, |live| live.report("call/ship", Cancelled, &[]));
+    world.shows(&[
+        "1: call/build=success call/ship=cancelled a=offered",
+        "2: call/build=offered call/ship=waiting a=offered",
+    ]);
 }

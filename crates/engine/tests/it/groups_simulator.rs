@@ -9,7 +9,7 @@ use sluice_engine::{
     effects, fold,
 };
 use sluice_model::{AgentId, Conclusion, InstanceId, JobId, RunId, Timestamp, UserName};
-use sluice_plan::{Concurrency, Dialect, Gate, GateKind, JobCondition, Late, Plan, Template};
+use sluice_plan::{Called, Concurrency, Dialect, Gate, GateKind, JobCondition, Late, Plan, Template};
 use sluice_testkit::{Random, simulate};
 
 use crate::live::{create, expression, job, plan, template};
@@ -319,7 +319,8 @@ fn places(run: &sluice_engine::Run) -> impl Iterator<Item = (String, &GroupPlace
     let jobs = run.instances().filter(|(_, instance)| !instance.state.is_ended());
     let jobs =
         jobs.filter_map(move |(id, instance)| Some((format!("{id} of {number}"), instance.group.as_ref()?)));
-    whole.map(move |place| (format!("{number}"), place)).into_iter().chain(jobs)
+    let calls = run.call_places().map(move |(id, place)| (format!("call {id} of {number}"), place));
+    whole.map(move |place| (format!("{number}"), place)).into_iter().chain(calls).chain(jobs)
 }
 
 /// First come, first served, and of one repository's pipelines never an earlier one behind a later.
@@ -362,10 +363,12 @@ fn replay_group(log: &[group::Event]) -> Group {
     group
 }
 
-/// A run holds `a` or `d` as a whole, and its jobs `a`, `b` or `c`: no two runs can wait for each other in a circle.
+/// A run holds `a` or `d` as a whole, a call in it `a` or `e`, with jobs that hold `b` or `c`, and its other jobs `a`, `b`
+/// or `c`: no two runs can wait for each other in a circle.
 fn random_plan(random: &mut Random) -> Plan {
     let circleci = random.chance(25);
     let count = 1 + random.below(4);
+    let called = if !circleci && random.chance(40) { 1 + random.below(count) } else { 0 };
     let jobs = (0..count).map(|index| {
         job(&format!("j{index}")).with(|job| {
             if index > 0 && random.chance(50) {
@@ -379,7 +382,7 @@ fn random_plan(random: &mut Random) -> Plan {
                 false => JobCondition::Expression(expression(["success()", "always()"][random.below(2)])),
             };
             if random.chance(60) {
-                let name = ["a", "b", "B", "c"][random.below(4)];
+                let name = ["b", "B", "c", "a"][random.below(if index < called { 3 } else { 4 })];
                 job.concurrency = Some(random_concurrency(random, template(name)));
             }
             if random.chance(15) {
@@ -395,6 +398,12 @@ fn random_plan(random: &mut Random) -> Plan {
     });
     let mut plan = plan(jobs.collect());
     plan.dialect = if circleci { Dialect::Circleci } else { Dialect::Github };
+    if called > 0 {
+        let (id, name) = (JobId::new("call"), ["a", "e"][random.below(2)]);
+        let jobs = (0..called).map(|index| JobId::new(format!("j{index}"))).collect();
+        let concurrency = Some(random_concurrency(random, template(name)));
+        plan.calls.push(Called { id, jobs, concurrency, combination: None });
+    }
     if !circleci && random.chance(50) {
         let name = ["a", "d"][random.below(2)];
         plan.concurrency = Some(random_concurrency(random, template(name)));

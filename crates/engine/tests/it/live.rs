@@ -87,6 +87,7 @@ pub fn plan(jobs: Vec<JobNote>) -> Plan {
         permissions: None,
         lock: None,
         jobs: jobs.into_iter().map(|note| note.0).collect(),
+        calls: Vec::new(),
     }
 }
 

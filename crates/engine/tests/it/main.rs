@@ -1,5 +1,6 @@
 //! The run machine through its three functions.
 
+mod calls;
 mod cancel;
 mod gates;
 mod groups;

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, HashMap};
 
 use sluice_engine::group::TurnedAway;
 use sluice_engine::{
-    Command, Effect, Event, GateOpener, InstanceState, JobState, Refused, RerunScope, RunStatus, State,
+    Command, Effect, Event, GateOpener, InstanceState, JobState, Refused, RerunScope, Run, RunStatus, State,
     decide, effects, fold,
 };
 use sluice_model::{AgentId, Conclusion, InstanceId, JobId, Timestamp, UserName};
 use sluice_plan::{
-    Axis, Concurrency, Dialect, Gate, GateKind, JobCondition, Late, Matrix, Named, Need, Plan, Strategy,
-    Value, Work,
+    Axis, Called, Combination, Concurrency, Dialect, Gate, GateKind, JobCondition, Late, Matrix, Named, Need,
+    Plan, Strategy, Value, Work,
 };
 use sluice_testkit::{Random, simulate};
 
@@ -55,6 +55,8 @@ struct World {
     ledger: HashMap<InstanceId, u64>,
     last_token: HashMap<InstanceId, u64>,
     open_gates: HashMap<InstanceId, bool>,
+    /// Calls that have begun, by the log alone, and whether their jobs may start.
+    begun: HashMap<JobId, bool>,
     /// The state as it was after so many events.
     moments: BTreeMap<usize, State>,
 }
@@ -71,6 +73,7 @@ impl World {
             ledger: HashMap::new(),
             last_token: HashMap::new(),
             open_gates: HashMap::new(),
+            begun: HashMap::new(),
             moments: BTreeMap::new(),
         };
         let command = Command::Create(Box::new(create(random_plan(random))));
@@ -143,6 +146,17 @@ impl World {
                     let needed = run.job(&need.job).expect("a need").1;
                     assert!(needed.state.is_ended(), "{} started before {}", job.id, need.job);
                 }
+                for call in run.plan().calls.iter().filter(|call| call.jobs.contains(&job.id)) {
+                    let is_open = self.begun.get(&call.id) == Some(&true);
+                    assert!(is_open, "{} started before its call {}", job.id, call.id);
+                }
+            }
+            Event::CallStarted { call, group, .. } => {
+                let before = self.begun.insert(call.clone(), group.is_none());
+                assert_eq!(before, None, "the call {call} began twice");
+            }
+            Event::CallAdmitted { call, .. } => {
+                assert_eq!(self.begun.insert(call.clone(), true), Some(false), "{call} did not wait");
             }
             Event::GateWaiting { instance, .. } => {
                 self.open_gates.insert(instance.clone(), false);
@@ -177,6 +191,13 @@ impl World {
                 for reset in jobs {
                     self.open_gates.retain(|instance, _| instance.job != reset.job);
                 }
+                let run = run.expect("a run");
+                let is_again = |call: &&Called| {
+                    has_ended(run, call) && jobs.iter().any(|reset| call.jobs.contains(&reset.job))
+                };
+                for call in run.plan().calls.iter().filter(is_again) {
+                    self.begun.remove(&call.id);
+                }
             }
             _ => {}
         }
@@ -200,6 +221,17 @@ impl World {
                     assert!(record.instances.iter().all(|i| i.state.is_ended()), "{} ended early", job.id);
                 }
             }
+        }
+        for call in &run.plan().calls {
+            let Some(Combination { of, max_parallel: Some(Late::Known(most)), .. }) = &call.combination
+            else {
+                continue;
+            };
+            let is_sibling =
+                |other: &&Called| other.combination.as_ref().is_some_and(|found| found.of == *of);
+            let is_under_way = |other: &&Called| self.begun.contains_key(&other.id) && !has_ended(run, other);
+            let siblings = run.plan().calls.iter().filter(is_sibling);
+            assert!(siblings.filter(is_under_way).count() <= *most as usize, "{of} runs too wide");
         }
         let open = run.jobs().filter(|(_, record)| !record.state.is_ended()).count();
         assert_eq!(open == 0, run.conclusion().is_some(), "the run's end and its jobs' do not agree");
@@ -403,6 +435,10 @@ impl World {
     }
 }
 
+fn has_ended(run: &Run, call: &Called) -> bool {
+    call.jobs.iter().all(|job| run.job(job).expect("a job").1.state.is_ended())
+}
+
 fn run_gates(state: &State) -> Vec<InstanceId> {
     state.run().map(|run| run.waiting_gates().map(|gate| gate.instance).collect()).unwrap_or_default()
 }
@@ -480,7 +516,46 @@ fn random_plan(random: &mut Random) -> Plan {
     let mut plan = plan(jobs.collect());
     plan.concurrency = random.chance(20).then(group);
     plan.dialect = if circleci { Dialect::Circleci } else { Dialect::Github };
+    if !circleci && random.chance(40) {
+        add_calls(random, &mut plan);
+    }
     plan
+}
+
+/// A job that calls a workflow for some combinations, perhaps all in one call around them. What is called needs nobody
+/// who could need it.
+fn add_calls(random: &mut Random, plan: &mut Plan) {
+    let (combinations, size) = (1 + random.below(3), 1 + random.below(3));
+    let start = random.below(plan.jobs.len());
+    let ids: Vec<JobId> =
+        plan.jobs[start..].iter().map(|job| job.id.clone()).take(combinations * size).collect();
+    for jobs in ids.chunks(size) {
+        let is_sibling = |need: &Need| ids.contains(&need.job) && !jobs.contains(&need.job);
+        for job in plan.jobs.iter_mut().filter(|job| jobs.contains(&job.id)) {
+            job.needs.retain(|need| !is_sibling(need));
+        }
+    }
+    if random.chance(40) {
+        let (id, jobs, concurrency) = (JobId::new("outer"), ids.clone(), Some(group()));
+        plan.calls.push(Called { id, jobs, concurrency, combination: None });
+    }
+    let fail_fast = Late::Known(random.chance(60));
+    let max_parallel = random.chance(50).then(|| Late::Known(1 + random.below(2) as u32));
+    for (index, jobs) in ids.chunks(size).enumerate() {
+        let values = index.to_string();
+        let combination = Combination {
+            of: JobId::new("call"),
+            values,
+            fail_fast: fail_fast.clone(),
+            max_parallel: max_parallel.clone(),
+        };
+        plan.calls.push(Called {
+            id: JobId::new(format!("call.{index}")),
+            jobs: jobs.to_vec(),
+            concurrency: random.chance(30).then(|| Concurrency { group: template("y"), ..group() }),
+            combination: Some(combination),
+        });
+    }
 }
 
 fn group() -> Concurrency {

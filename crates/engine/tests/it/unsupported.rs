@@ -5,8 +5,12 @@ use crate::live::{Live, create, job, plan};
 
 #[test]
 fn what_cannot_be_done_is_refused_by_name() {
-    let call =
-        Call { workflow: "o/r/x.yml@v1".into(), with: Vec::new(), secrets: SecretsPassed::Only(Vec::new()) };
+    let call = Call {
+        workflow: "o/r/x.yml@v1".into(),
+        with: Vec::new(),
+        secrets: SecretsPassed::Only(Vec::new()),
+        obstacle: None,
+    };
     let mut plan = plan(vec![
         job("a").needs("nobody"),
         job("a"),

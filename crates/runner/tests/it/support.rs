@@ -19,6 +19,7 @@ fn refused_with(executor: Executor, steps: Vec<Step>, lock: Option<ActionLock>) 
         permissions: None,
         lock,
         jobs: vec![job(executor, steps)],
+        calls: Vec::new(),
     };
     unsupported(&plan).iter().map(ToString::to_string).collect()
 }

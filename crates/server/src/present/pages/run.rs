@@ -93,15 +93,19 @@ impl Drawer<'_> {
                 needs: job.needs.iter().map(|need| need.job.clone()).collect(),
                 is_gate: matches!(job.work, Work::Approval),
                 gate: self.gate(&job.id),
-                reason: reason(record).or_else(|| self.queued(&job.id)),
+                reason: reason(record).or_else(|| self.queued(&job.id, record)),
                 instances: if matches!(job.work, Work::Steps(_)) { instances } else { Vec::new() },
             });
         }
     }
 
-    /// The concurrency group that a job, or a combination of it, waits for.
-    fn queued(&self, job: &sluice_model::JobId) -> Option<String> {
-        let is_of = |queued: &&QueuedFor| queued.job.as_ref().is_some_and(|instance| instance.job == *job);
+    /// The concurrency group that a job, or a combination of it, waits for; or the call that it is in, before it starts.
+    fn queued(&self, job: &sluice_model::JobId, record: &JobRecord) -> Option<String> {
+        let has_started = !matches!(record.state, engine::JobState::Waiting);
+        let calls = self.run.plan().calls.iter().filter(|call| !has_started && call.jobs.contains(job));
+        let ids: Vec<_> = calls.map(|call| &call.id).chain([job]).collect();
+        let is_of =
+            |queued: &&QueuedFor| queued.job.as_ref().is_some_and(|waiting| ids.contains(&&waiting.job));
         self.queued.iter().find(is_of).map(ToString::to_string)
     }
 

@@ -1,6 +1,6 @@
-use sluice_plan::{Axis, Matrix, Value};
+use sluice_expression::{Context, Expression, Template, Value};
 
-use crate::context::Contexts;
+use crate::{Axis, Matrix};
 
 /// GitHub's limit: jobs that one matrix may make.
 pub const MAX_COMBINATIONS: usize = 256;
@@ -10,22 +10,52 @@ const MAX_DEPTH: usize = 32;
 
 type Pairs = Vec<(String, Value)>;
 
-/// The combinations of a matrix by GitHub's algorithm ("Running variations of jobs in a workflow"): the product of
-/// the axes, less what `exclude` names, then `include` adds to combinations or makes new ones.
-pub(crate) fn combinations(matrix: &Matrix, contexts: &Contexts<'_>) -> Result<Vec<Value>, String> {
-    let decided = match matrix {
-        Matrix::Whole(expression) => whole(contexts.value(expression)?)?,
-        Matrix::Axes { axes, include, exclude } => {
-            let mut decided = Decided::default();
-            for axis in axes {
-                decided.axes.push((axis.name.clone(), values(&axis.value, &axis.name, contexts)?));
+impl Matrix {
+    /// The combinations by GitHub's algorithm ("Running variations of jobs in a workflow"): the product of the axes,
+    /// less what `exclude` names, then `include` adds to combinations or makes new ones. Each is an object.
+    pub fn combinations(&self, context: &dyn Context) -> Result<Vec<Value>, String> {
+        let decided = match self {
+            Self::Whole(expression) => whole(evaluated(expression, context)?)?,
+            Self::Axes { axes, include, exclude } => {
+                let mut decided = Decided::default();
+                for axis in axes {
+                    decided.axes.push((axis.name.clone(), values(&axis.value, &axis.name, context)?));
+                }
+                decided.include = objects(values(include, "include", context)?, "include")?;
+                decided.exclude = objects(values(exclude, "exclude", context)?, "exclude")?;
+                decided
             }
-            decided.include = objects(values(include, "include", contexts)?, "include")?;
-            decided.exclude = objects(values(exclude, "exclude", contexts)?, "exclude")?;
-            decided
-        }
-    };
-    decided.combine()
+        };
+        decided.combine()
+    }
+}
+
+/// What GitHub puts behind the name of a job for one combination: `ubuntu, 20`. None where it has no values.
+pub fn combination_name(combination: &Value) -> Option<String> {
+    let mut values = Vec::new();
+    leaves(combination, &mut values);
+    (!values.is_empty()).then(|| values.join(", "))
+}
+
+fn leaves(value: &Value, into: &mut Vec<String>) {
+    match value {
+        Value::Null => {}
+        Value::Bool(_) | Value::Number(_) => into.push(value.to_text()),
+        Value::String(text) if text.is_empty() => {}
+        Value::String(text) => into.push(text.clone()),
+        Value::Array(items) => items.iter().for_each(|item| leaves(item, into)),
+        Value::Object(pairs) => pairs.iter().for_each(|(_, item)| leaves(item, into)),
+    }
+}
+
+fn evaluated(expression: &Expression, context: &dyn Context) -> Result<Value, String> {
+    expression.evaluate(context).map_err(|error| error.to_string())
+}
+
+/// A string in which `${{ }}` may stand; one expression alone keeps its type.
+fn text(source: &str, context: &dyn Context) -> Result<Value, String> {
+    let template = Template::parse(source).map_err(|error| error.to_string())?;
+    template.evaluate(context).map_err(|error| error.to_string())
 }
 
 /// A matrix without expressions.
@@ -114,10 +144,10 @@ fn whole(value: Value) -> Result<Decided, String> {
     Ok(decided)
 }
 
-fn values(axis: &Axis, name: &str, contexts: &Contexts<'_>) -> Result<Vec<Value>, String> {
+fn values(axis: &Axis, name: &str, context: &dyn Context) -> Result<Vec<Value>, String> {
     match axis {
-        Axis::Values(values) => values.iter().map(|value| decide(value, contexts, 0)).collect(),
-        Axis::Expression(expression) => match contexts.value(expression)? {
+        Axis::Values(values) => values.iter().map(|value| decide(value, context, 0)).collect(),
+        Axis::Expression(expression) => match evaluated(expression, context)? {
             Value::Null if matches!(name, "include" | "exclude") => Ok(Vec::new()),
             value => array(value, name),
         },
@@ -125,19 +155,19 @@ fn values(axis: &Axis, name: &str, contexts: &Contexts<'_>) -> Result<Vec<Value>
 }
 
 /// A value with the expressions inside its strings decided.
-fn decide(value: &Value, contexts: &Contexts<'_>, depth: usize) -> Result<Value, String> {
+fn decide(value: &Value, context: &dyn Context, depth: usize) -> Result<Value, String> {
     if depth > MAX_DEPTH {
         return Err(format!("a value is nested more than {MAX_DEPTH} deep"));
     }
     Ok(match value {
-        Value::String(text) if text.contains("${{") => contexts.matrix_text(text)?,
-        Value::Array(items) => Value::Array(
-            items.iter().map(|item| decide(item, contexts, depth + 1)).collect::<Result<_, _>>()?,
-        ),
+        Value::String(text) if text.contains("${{") => self::text(text, context)?,
+        Value::Array(items) => {
+            Value::Array(items.iter().map(|item| decide(item, context, depth + 1)).collect::<Result<_, _>>()?)
+        }
         Value::Object(pairs) => Value::Object(
             pairs
                 .iter()
-                .map(|(key, item)| Ok((key.clone(), decide(item, contexts, depth + 1)?)))
+                .map(|(key, item)| Ok((key.clone(), decide(item, context, depth + 1)?)))
                 .collect::<Result<_, String>>()?,
         ),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
