@@ -9,6 +9,7 @@ mod options;
 mod performer;
 mod process;
 mod session;
+mod teller;
 mod turns;
 
 use sluice_model::UserName;

@@ -7,6 +7,7 @@ use sluice_store::StoreError;
 use sluice_wire::{JobEvent, SourceTree};
 use tokio::sync::mpsc;
 
+use super::teller::Teller;
 use super::{LocalEvent, LocalOptions, Source};
 use crate::agent::{Host, Surroundings};
 use crate::log::LogKey;
@@ -16,6 +17,7 @@ pub(super) struct LocalHost {
     pub(super) options: LocalOptions,
     pub(super) sources: BTreeMap<RunId, (usize, Source)>,
     pub(super) events: mpsc::Sender<LocalEvent>,
+    pub(super) teller: Teller,
 }
 
 impl Host for LocalHost {
@@ -25,7 +27,9 @@ impl Host for LocalHost {
         _key: &'a LogKey,
     ) -> BoxFuture<'a, Result<Surroundings, StoreError>> {
         Box::pin(async move {
-            let (_, source) = self.sources.get(&run.id()).ok_or(StoreError::Closed)?;
+            let (index, source) = self.sources.get(&run.id()).ok_or(StoreError::Closed)?;
+            // The end of the jobs that this one needed comes before anything of this one.
+            self.teller.tell(*index, run.id()).await?;
             Ok(Surroundings {
                 source: SourceTree::WorkingTree {
                     path: source.repository.clone(),

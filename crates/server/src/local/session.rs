@@ -13,6 +13,7 @@ use super::control::{Answering, Control, Stopped};
 use super::host::LocalHost;
 use super::performer::LocalPerformer;
 use super::process::Process;
+use super::teller::Teller;
 use super::turns::{self, Turns};
 use super::{Asks, Begin, LocalError, LocalEvent, LocalOptions, LocalOutcome, LocalRun, Stops, person};
 use crate::agent::Agent;
@@ -39,6 +40,7 @@ pub(super) struct Session {
     changes: Changes,
     ids: Vec<RunId>,
     events: mpsc::Sender<LocalEvent>,
+    teller: Teller,
     logs: Logs,
     /// Gates that were left closed.
     left: Arc<std::sync::Mutex<Vec<RunId>>>,
@@ -73,7 +75,9 @@ impl Session {
         let folder = |error| LocalError::Folder { path: options.state.display().to_string(), error };
         process.drives(&ids).map_err(folder)?;
         let listener = process.listen().map_err(folder)?;
-        let host = LocalHost { options: options.clone(), sources, events: events.clone() };
+        let teller = Teller::new(runs.clone(), events.clone());
+        let host =
+            LocalHost { options: options.clone(), sources, events: events.clone(), teller: teller.clone() };
         let logs = Logs::new(options.state.join("logs"));
         let agent = Agent::new(runner, runs.clone(), logs.clone(), Arc::new(host), options.jobs);
         let left = Arc::new(std::sync::Mutex::new(Vec::new()));
@@ -121,6 +125,7 @@ impl Session {
             changes,
             ids,
             events,
+            teller,
             logs,
             left,
             _control: control,
@@ -131,17 +136,12 @@ impl Session {
     /// Tells of every change until nothing more can happen.
     pub(super) async fn finish(self, cancel: CancellationToken) -> Result<Vec<LocalOutcome>, LocalError> {
         let mut listener = self.changes.listen();
-        let mut told = vec![0; self.ids.len()];
         let mut queued = vec![Vec::new(); self.ids.len()];
         let mut asked_to_cancel = false;
         loop {
             let mut states = Vec::new();
             for (index, run) in self.ids.iter().enumerate() {
-                let state = self.runs.state(*run).await?;
-                if state.sequence() > told[index] {
-                    told[index] = state.sequence();
-                    let _ = self.events.send(LocalEvent::Changed { index, state: state.clone() }).await;
-                }
+                let state = self.teller.tell(index, *run).await?;
                 self.tell_queued(index, &state, &mut queued[index]).await?;
                 states.push(state);
             }
@@ -149,6 +149,9 @@ impl Session {
             if states.iter().all(|state| self.is_over(state)) {
                 self.courier.stop().await;
                 self.agent.stop().await;
+                for run in states.iter().filter_map(|state| state.run()) {
+                    self.turns.hand_in(run).await?;
+                }
                 return Ok(self.outcomes(states));
             }
             tokio::select! {
@@ -169,11 +172,10 @@ impl Session {
         let busy = run.instances().any(|(_, instance)| {
             matches!(
                 instance.state,
-                engine::InstanceState::Queued { .. }
-                    | engine::InstanceState::Offered { .. }
-                    | engine::InstanceState::Leased { .. }
+                engine::InstanceState::Offered { .. } | engine::InstanceState::Leased { .. }
             )
         });
+        let busy = busy || run.waiting_for_groups().next().is_some();
         run.conclusion().is_some() || (left.contains(&run.id()) && !busy)
     }
 

@@ -14,6 +14,7 @@ use sluice_store::{Store, StoreError, StoredEffect, Write};
 use super::process;
 use crate::courier::Courier;
 use crate::groups::{Groups, PREFIX};
+use crate::runs::Runs;
 
 /// How often a process looks whether another has given up a group, or wants one. There is no daemon that could tell;
 /// a process whose runs are in no group never looks.
@@ -56,6 +57,22 @@ impl Turns {
         }
         for (key, ticket) in places.into_iter().filter(|(_, ticket)| !driven.contains(&ticket.run)) {
             self.groups.leave(key, ticket).await?;
+        }
+        Ok(())
+    }
+
+    /// Gives back what a run that has ended left to a courier that is stopped: whoever asks next finds the group free.
+    pub(super) async fn hand_in(&self, run: &engine::Run) -> Result<(), StoreError> {
+        let plan = run.plan();
+        let groups = plan.jobs.iter().map(|job| &job.concurrency);
+        let groups = groups.chain(plan.calls.iter().map(|call| &call.concurrency)).chain([&plan.concurrency]);
+        if groups.flatten().next().is_none() {
+            return Ok(());
+        }
+        for effect in self.store.pending_effects_of(&Runs::stream(run.id())).await? {
+            if let Ok(engine::Effect::LeaveGroup { group, ticket }) = serde_json::from_str(&effect.body) {
+                self.groups.leave(&group, ticket).await?;
+            }
         }
         Ok(())
     }
