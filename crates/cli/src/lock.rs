@@ -43,7 +43,11 @@ async fn lock(args: &Args) -> anyhow::Result<Exit> {
     };
     // What the lock does not know yet is taken at what it stands for now.
     let calls = Calls { store: &store, lock: (!args.update).then_some(&earlier), strict: false };
-    for (source, commit) in calls.fetch(&mut files).await? {
+    let fetched = calls.fetch(&mut files).await?;
+    if let Some((_, error)) = fetched.missed.into_iter().next() {
+        return Err(error);
+    }
+    for (source, commit) in fetched.taken {
         writing.lock.insert(source, commit);
     }
     for action in Pipelines::new(&files).actions() {

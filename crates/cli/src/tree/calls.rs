@@ -12,19 +12,28 @@ pub struct Calls<'a> {
     pub strict: bool,
 }
 
+/// What came of fetching.
+#[derive(Default)]
+pub struct Fetched {
+    /// The commits of those that were named by a branch or a tag.
+    pub taken: Vec<(RemoteSource, CommitSha)>,
+    /// Calls, as `uses` names them, whose text could not be had. Whether that counts depends on what of them runs.
+    pub missed: Vec<(String, anyhow::Error)>,
+}
+
 /// Workflows call each other no deeper (GitHub's own limit), so that there are no more rounds of files to fetch.
 const ROUNDS: usize = 10;
 /// So many files are fetched at most; one workflow of GitHub's calls no more.
 const FILES_LIMIT: usize = 200;
 
 impl Calls<'_> {
-    /// Puts the text of every workflow that is called into `files`, by how `uses` names it. Gives the commits of those
-    /// that were named by a branch or a tag.
-    pub async fn fetch(&self, files: &mut Files) -> anyhow::Result<Vec<(RemoteSource, CommitSha)>> {
-        let mut taken = Vec::new();
+    /// Puts the text of every workflow that is called into `files`, by how `uses` names it.
+    pub async fn fetch(&self, files: &mut Files) -> anyhow::Result<Fetched> {
+        let mut fetched = Fetched::default();
         let mut count = 0;
         for _ in 0..ROUNDS {
-            let missing = Pipelines::new(files).missing_calls();
+            let mut missing = Pipelines::new(files).missing_calls();
+            missing.retain(|call| !fetched.missed.iter().any(|(missed, _)| missed == call));
             if missing.is_empty() {
                 break;
             }
@@ -33,24 +42,30 @@ impl Calls<'_> {
                 if count > FILES_LIMIT {
                     bail!("more than {FILES_LIMIT} reusable workflows of other repositories are called");
                 }
-                let (source, path) = parts(&call)?;
-                let commit = self.commit_of(&source).await?;
-                self.store.fetch(&source, &commit).await?;
-                let Some(bytes) = self.store.read(&source, &commit, &path).await else {
-                    bail!("`{call}`: there is no such workflow at {commit}");
-                };
-                files.insert(
-                    call,
-                    sluice_source::decode(&path, &bytes)
-                        .map(str::to_owned)
-                        .map_err(|error| anyhow::anyhow!("{error}"))?,
-                );
-                if source.commit().is_none() && !taken.iter().any(|(known, _)| *known == source) {
-                    taken.push((source, commit));
+                match self.text_of(&call).await {
+                    Ok((source, commit, text)) => {
+                        files.insert(call, text);
+                        let is_known = fetched.taken.iter().any(|(known, _)| *known == source);
+                        if source.commit().is_none() && !is_known {
+                            fetched.taken.push((source, commit));
+                        }
+                    }
+                    Err(error) => fetched.missed.push((call, error)),
                 }
             }
         }
-        Ok(taken)
+        Ok(fetched)
+    }
+
+    async fn text_of(&self, call: &str) -> anyhow::Result<(RemoteSource, CommitSha, String)> {
+        let (source, path) = parts(call)?;
+        let commit = self.commit_of(&source).await?;
+        self.store.fetch(&source, &commit).await?;
+        let Some(bytes) = self.store.read(&source, &commit, &path).await else {
+            bail!("`{call}`: there is no such workflow at {commit}");
+        };
+        let text = sluice_source::decode(&path, &bytes).map(str::to_owned);
+        Ok((source, commit, text.map_err(|error| anyhow::anyhow!("{error}"))?))
     }
 
     async fn commit_of(&self, source: &RemoteSource) -> anyhow::Result<CommitSha> {

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use sluice_model::Trigger;
 use sluice_pipelines::{Files, Pipelines, Selection};
-use sluice_plan::{Plan, Value};
+use sluice_plan::{Plan, Value, Work};
 use sluice_runner::ActionStore;
 use sluice_source::Diagnostic;
 
@@ -29,6 +29,8 @@ pub struct Tree {
     pub default_branch: String,
     /// Files that cannot be read as text.
     unreadable: Vec<Diagnostic>,
+    /// Workflows of other repositories that are called, and why their texts are not here.
+    missed: Vec<(String, anyhow::Error)>,
 }
 
 impl Tree {
@@ -36,10 +38,12 @@ impl Tree {
         let root = root_of(path)?;
         let (trigger, default_branch) = args.trigger(&root)?;
         let found = discover(&root)?;
-        Ok(Self { root, files: found.files, trigger, default_branch, unreadable: found.unreadable })
+        let (files, unreadable) = (found.files, found.unreadable);
+        Ok(Self { root, files, trigger, default_branch, unreadable, missed: Vec::new() })
     }
 
-    /// Fetches the reusable workflows of other repositories that its workflows call.
+    /// Fetches the reusable workflows of other repositories that its workflows call. What cannot be had counts where it is to
+    /// run ([`Self::needs_calls_of`]).
     pub async fn with_calls(mut self, actions: &ActionArgs) -> anyhow::Result<Self> {
         // Most trees call none, and need no folder to keep them in.
         if Pipelines::new(&self.files).missing_calls().is_empty() {
@@ -49,9 +53,26 @@ impl Tree {
         if let Ok(lock) = Pipelines::new(&self.files).lock() {
             let store = ActionStore::new(&state_folder(&self.root)?, actions.source()?);
             let calls = Calls { store: &store, lock: lock.as_ref(), strict: true };
-            calls.fetch(&mut self.files).await?;
+            self.missed = calls.fetch(&mut self.files).await?.missed;
         }
         Ok(self)
+    }
+
+    /// Fails where one of the plans calls a workflow of another repository that could not be fetched.
+    pub fn needs_calls_of(&mut self, plans: &[Plan]) -> anyhow::Result<()> {
+        let calls = plans.iter().flat_map(|plan| &plan.jobs).filter_map(|job| match &job.work {
+            Work::Call(call) if call.obstacle.is_none() => Some(&call.workflow),
+            _ => None,
+        });
+        for called in calls {
+            // What a workflow of another repository calls in its own is named by the whole of its path.
+            let local = called.trim_start_matches("./");
+            let is_it = |(missed, _): &(String, anyhow::Error)| missed == called || missed.contains(local);
+            if let Some(at) = self.missed.iter().position(is_it) {
+                return Err(self.missed.swap_remove(at).1);
+            }
+        }
+        Ok(())
     }
 
     pub fn has_no_pipeline(&self) -> bool {

@@ -119,6 +119,30 @@ fn junit_files_of_a_workspace_are_collected_in_both_dialects() {
 }
 
 #[test]
+fn in_json_a_job_has_ended_before_anything_of_one_that_needed_it() {
+    let jobs = (1..=40).map(|n| {
+        let needs = if n == 1 { String::new() } else { format!("needs: j{}, ", n - 1) };
+        format!("  j{n}: {{ {needs}runs-on: ubuntu-latest, steps: [{{ run: 'true' }}] }}\n")
+    });
+    let said = run(&workflow(&jobs.collect::<String>()), &["--json"]);
+    says(&said, 0, &[]);
+    let mut ended = 0;
+    for line in said.stdout.lines() {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        let number = || line["job"].as_str().and_then(|job| job[1..].parse::<u32>().ok());
+        match line["kind"].as_str() {
+            Some("job") => assert_eq!(number(), Some(ended + 1), "{line}"),
+            Some("job_ended") => {
+                ended += 1;
+                assert_eq!(number(), Some(ended), "{line}");
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(ended, 40);
+}
+
+#[test]
 fn a_gate_that_nobody_opens_is_named() {
     let jobs = "version: 2.1\njobs:\n  a: { docker: [{ image: any }], steps: [{ run: CODE }] }\nworkflows: { all: { jobs: [a, { hold: { type: approval } }] } }\n";
     let waits = run(&circleci(&jobs.replace("CODE", "true")), &["--approve", "none"]);
