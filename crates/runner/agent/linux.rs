@@ -4,10 +4,13 @@
 
 use std::ffi::{c_char, c_int, c_ulong, c_void};
 use std::io;
+use std::os::fd::AsRawFd;
 
 unsafe extern "C" {
     fn prctl(option: c_int, ...) -> c_int;
     fn setsid() -> c_int;
+    fn fork() -> c_int;
+    fn dup2(old: c_int, new: c_int) -> c_int;
     fn getpid() -> c_int;
     fn getuid() -> u32;
     fn getgid() -> u32;
@@ -55,6 +58,27 @@ pub struct Identity {
 pub fn adopt_orphans() {
     // SAFETY: sets a flag of this process; no memory is involved.
     unsafe { prctl(PR_SET_CHILD_SUBREAPER, 1 as c_ulong, 0 as c_ulong, 0 as c_ulong, 0 as c_ulong) };
+}
+
+/// Forks, while there is one thread: true in the child, which has a session of its own, and nothing of this process's input
+/// and output.
+pub fn fork_apart() -> io::Result<bool> {
+    let nothing = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null")?;
+    // SAFETY: no other thread holds anything that the child would wait for.
+    match unsafe { fork() } {
+        -1 => Err(io::Error::last_os_error()),
+        0 => {
+            // SAFETY: the descriptor is open; no memory is involved.
+            unsafe {
+                setsid();
+for number in 0..3 {
+                    dup2(nothing.as_raw_fd(), number);
+                }
+            }
+            Ok(true)
+        }
+        _ => Ok(false),
+    }
 }
 
 pub fn own_pid() -> i32 {

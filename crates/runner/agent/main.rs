@@ -49,6 +49,9 @@ fn main() {
     if std::env::args_os().nth(1).is_some_and(|word| word == "give-back") {
         return give_back(2);
     }
+    if std::env::args_os().nth(1).is_some_and(|word| word == "run-behind-relay") {
+        relay::run_behind(&std::env::args_os().skip(2).collect::<Vec<_>>());
+    }
     // SAFETY: descriptors 0 and 1 are open from the start and used through these two files only.
     let (input, output) = unsafe { (File::from_raw_fd(0), File::from_raw_fd(1)) };
     let answers = Answers(Arc::new(Mutex::new(output)));

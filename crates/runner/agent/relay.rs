@@ -1,23 +1,67 @@
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::linux;
 
 /// Listens on 127.0.0.1:`port`, here, and hands every connection on to the Unix socket.
 ///
 /// So a step in a container reaches the server by the same address as on the server's machine.
 pub fn listen(port: u16, socket: &[u8]) -> Result<(), String> {
-    let listener = TcpListener::bind(("127.0.0.1", port)).map_err(|error| format!("127.0.0.1:{port}: {error}"))?;
+    let listener = bind(port)?;
     let socket = PathBuf::from(OsStr::from_bytes(socket));
-    std::thread::spawn(move || {
-        for connection in listener.incoming().flatten() {
-            let socket = socket.clone();
-            std::thread::spawn(move || join(connection, &socket));
-        }
-    });
+    std::thread::spawn(move || serve(&listener, &socket));
     Ok(())
+}
+
+fn bind(port: u16) -> Result<TcpListener, String> {
+    TcpListener::bind(("127.0.0.1", port)).map_err(|error| format!("127.0.0.1:{port}: {error}"))
+}
+
+fn serve(listener: &TcpListener, socket: &Path) {
+    for connection in listener.incoming().flatten() {
+        let socket = socket.to_owned();
+        std::thread::spawn(move || join(connection, &socket));
+    }
+}
+
+/// Becomes another program, which finds ports of 127.0.0.1 that lead out of its container: `FOLDER PORTS PROGRAM
+/// ARGUMENT…`, where the folder has a Unix socket for each of the ports, which commas part.
+///
+/// The relay is a child of the program, and ends with its container; the program keeps its place as process 1.
+pub fn run_behind(words: &[OsString]) -> ! {
+    let [folder, ports, program, arguments @ ..] = words else { fail("the program to run is not named") };
+    let ports = ports.to_string_lossy();
+    let ports = ports.split(',').map(|port| port.parse::<u16>().unwrap_or_else(|_| fail("a port is no number")));
+    let listeners: Vec<(TcpListener, PathBuf)> = ports
+        .map(|port| (bind(port).unwrap_or_else(|problem| fail(&problem)), Path::new(folder).join(port.to_string())))
+        .collect();
+    match linux::fork_apart() {
+        Ok(true) => {
+            for (listener, socket) in listeners {
+                std::thread::spawn(move || serve(&listener, &socket));
+            }
+            loop {
+                std::thread::park();
+            }
+        }
+        Ok(false) => {
+            let error = Command::new(program).args(arguments).exec();
+            fail(&format!("`{}`: {error}", program.to_string_lossy()))
+        }
+        Err(error) => fail(&error.to_string()),
+    }
+}
+
+/// As shells say that a program could not be started.
+fn fail(problem: &str) -> ! {
+    eprintln!("sluice: {problem}");
+    std::process::exit(127)
 }
 
 /// Copies both ways until both ends are closed.

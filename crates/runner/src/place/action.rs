@@ -1,7 +1,10 @@
+use std::path::PathBuf;
+
 use futures_util::StreamExt;
 use sluice_docker::{Attached, AttachedOutput, ContainerSpec, Engine, Mount};
 
-use super::docker::{fetch_image, labels, mapped_image};
+use super::docker::{AGENT_INSIDE, OWN_FOLDER, fetch_image, labels, mapped_image};
+use super::relay::Relay;
 use super::{ContainerWish, Making, Place, PlaceError};
 use crate::exec::Running;
 use crate::session::ProcessEvent;
@@ -22,6 +25,47 @@ pub struct ActionContainer {
     engine: Engine,
     id: String,
     attached: Attached,
+    relay: Option<ActionRelay>,
+}
+
+/// The way out of the container to ports of this machine's loopback.
+struct ActionRelay {
+    folder: PathBuf,
+    _relay: Relay,
+}
+
+impl ActionRelay {
+    /// Makes the container start the step agent, which becomes the program that it would have started.
+    async fn lay(
+        making: &Making<'_>,
+        engine: &Engine,
+        ports: &[u16],
+        spec: &mut ContainerSpec,
+    ) -> Result<Self, String> {
+        let folder = making.folder.join(format!("relay-{:016x}", rand::random::<u64>()));
+        let relay = Relay::serve(&folder, ports).map_err(|error| format!("{}: {error}", folder.display()))?;
+        let image = engine.inspect_image(&spec.image).await.map_err(|error| error.to_string())?;
+        let image = image.ok_or_else(|| format!("there is no image `{}`", spec.image))?;
+        // Who names another entrypoint has nothing of the image's command (`docker run`).
+        let own_command = if spec.entrypoint.is_some() { Vec::new() } else { image.command };
+        let mut words = spec.entrypoint.take().unwrap_or(image.entrypoint);
+        words.extend(spec.command.take().unwrap_or(own_command));
+        let inside = format!("{OWN_FOLDER}/relay");
+        let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
+        let before = ["run-behind-relay".to_owned(), inside.clone(), ports.join(",")];
+        spec.entrypoint = Some(vec![AGENT_INSIDE.to_owned()]);
+        spec.command = Some(before.into_iter().chain(words).collect());
+        let bind = |source, target, read_only| Mount::Bind { source, target, read_only };
+        spec.mounts.push(bind(making.agent.clone(), AGENT_INSIDE.to_owned(), true));
+        spec.mounts.push(bind(folder.clone(), inside, false));
+        Ok(Self { folder, _relay: relay })
+    }
+}
+
+impl Drop for ActionRelay {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
 }
 
 impl ActionContainer {
@@ -35,6 +79,10 @@ impl ActionContainer {
             let (source, target) = (socket.to_owned(), "/var/run/docker.sock".to_owned());
             spec.mounts.push(Mount::Bind { source, target, read_only: false });
         }
+        let relay = match place.loopback_ports.as_slice() {
+            [] => None,
+            ports => Some(ActionRelay::lay(making, &engine, ports, &mut spec).await?),
+        };
         let id = engine.create_container(&spec).await.map_err(|error| error.to_string())?;
         // Attached first, so that nothing of what it writes is missed.
         let started = match engine.attach(&id).await {
@@ -42,7 +90,7 @@ impl ActionContainer {
             Err(error) => Err(error),
         };
         match started {
-            Ok(attached) => Ok(Self { engine, id, attached }),
+            Ok(attached) => Ok(Self { engine, id, attached, relay }),
             Err(error) => {
                 let _ = engine.remove_container(&id).await;
                 Err(error.to_string())
@@ -52,6 +100,7 @@ impl ActionContainer {
 
     pub async fn close(self) {
         let _ = self.engine.remove_container(&self.id).await;
+        drop(self.relay);
     }
 }
 

@@ -17,8 +17,8 @@ use crate::kept::KeptContainer;
 use crate::linux::own_ids;
 use crate::session::Session;
 
-/// Everything of Sluice's own in a job's container.
-const OWN_FOLDER: &str = "/.sluice";
+/// Everything of Sluice's own in a container.
+pub(super) const OWN_FOLDER: &str = "/.sluice";
 /// The step agent, as the container sees it.
 pub const AGENT_INSIDE: &str = "/.sluice/agent";
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -125,6 +125,7 @@ pub async fn make(making: &Making<'_>, wish: &Wish, container: &ContainerWish) -
         is_container: true,
         has_engine: wish.host_engine,
         engine: job_engine,
+        loopback_ports: wish.loopback_ports.clone(),
         kind: Kind::Docker(containers),
         _relay: relay,
     })

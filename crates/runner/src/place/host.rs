@@ -131,6 +131,7 @@ pub async fn make(making: &Making<'_>, wish: &Wish) -> Result<Place, PlaceError>
         is_container: false,
         has_engine: wish.host_engine,
         engine,
+        loopback_ports: wish.loopback_ports.clone(),
         container: None,
         services: services.as_ref().map(Services::facts).unwrap_or_default(),
         kind: Kind::Host(HostAgent(child), services),

@@ -43,6 +43,8 @@ pub struct Place {
     /// Steps may call the host's container engine.
     pub has_engine: bool,
     engine: Option<engine::JobEngine>,
+    /// Ports of this machine's loopback that containers of the job reach at the same address.
+    loopback_ports: Vec<u16>,
     /// `job.container` of GitHub's contexts.
     pub container: Option<ContainerFacts>,
     /// `job.services` of GitHub's contexts.

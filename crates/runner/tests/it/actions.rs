@@ -543,6 +543,47 @@ runs:
     }
 }
 
+/// Asks the API of caches as the toolkit does, and tells what it was started as.
+const ASK_FOR_CACHE: &str = r#"#!/bin/bash
+port=${ACTIONS_RESULTS_URL##*:}
+exec 3<>"/dev/tcp/127.0.0.1/${port%/}"
+body='{"key":"none","version":"v"}'
+printf 'POST %s HTTP/1.1\r\nHost: a\r\nConnection: close\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %s\r\n\r\n%s' \
+  /twirp/github.actions.results.api.v1.CacheService/GetCacheEntryDownloadURL "$ACTIONS_RUNTIME_TOKEN" "${#body}" "$body" >&3
+read -r status <&3
+echo "${status%$'\r'} as $$ of $(id -un): $*"
+"#;
+
+#[tokio::test]
+async fn a_docker_action_reaches_the_runtime_apis() {
+    let Some(world) = World::docker().await else { return };
+    let dockerfile = "FROM sluice-test/tiny:runner\nCOPY ask.sh /ask.sh\nRUN [\"/bin/chmod\", \"755\", \"/ask.sh\"]\n\
+                      USER dev\nENTRYPOINT [\"/ask.sh\", \"own\"]\nCMD [\"command\"]\n";
+    let files = [("ask/Dockerfile", dockerfile), ("ask/ask.sh", ASK_FOR_CACHE)];
+    let steps = vec![
+        uses("./ask", &[]),
+        uses("./ask", &[("args", "one two")]),
+        uses("./ask", &[("entrypoint", "/ask.sh")]),
+    ];
+    let mut on_host = job_in(&world, &files, steps);
+    let executor = |container| sluice_plan::Executor::Labels {
+        labels: vec![template("self-hosted")],
+        group: None,
+        container,
+    };
+    steps_of(&mut on_host).executor = executor(None);
+    let mut inside = on_host.clone();
+    steps_of(&mut inside).executor = executor(Some(sluice_plan::Container::of_image(template(TINY))));
+    for order in [on_host, inside] {
+        let done = world.run(order).await;
+        done.succeeded();
+        let asked = "HTTP/1.1 200 OK as 1 of dev:";
+        let want = [format!("{asked} own command"), format!("{asked} own one two"), asked.to_owned()];
+        let said: Vec<String> = wrote(&done).iter().map(|line| line.trim_end().to_owned()).collect();
+        assert_eq!(said, want, "{}", done.all());
+    }
+}
+
 #[tokio::test]
 async fn a_docker_action_is_stopped_by_its_timeout() {
     let Some(world) = World::docker().await else { return };

@@ -15,6 +15,7 @@ use super::inputs::{self, Inputs};
 use super::words::split_arguments;
 use crate::exec;
 use crate::place::{ActionContainer, ContainerWish, action_image};
+use crate::runtime::Runtime;
 use crate::session::Packed;
 
 /// The most that the folder of a Docker action may hold; its image is built from all of it.
@@ -94,6 +95,7 @@ impl DockerStage {
             }
         }
         overlay(&mut env, files.variables());
+        overlay(&mut env, steps.job.runtime.iter().flat_map(Runtime::variables));
         overlay(&mut env, [("HOME".to_owned(), mapped.home_inside())]);
         let spec = ContainerSpec {
             image,
