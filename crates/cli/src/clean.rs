@@ -1,6 +1,6 @@
 use anyhow::bail;
 use sluice_docker::Engine;
-use sluice_runner::Kept;
+use sluice_runner::{Kept, remove_action_images};
 
 use crate::Exit;
 use crate::remote::{Local, converse};
@@ -9,7 +9,8 @@ use crate::remote::{Local, converse};
 pub struct Args {
     /// Only what is kept of this run
     run: Option<u64>,
-    /// Everything of the repository on this machine: runs, logs, snapshots, artifacts and caches too
+    /// Everything of the repository on this machine: runs, logs, snapshots, artifacts and caches, and
+    /// the images that were built for Docker actions
     #[arg(long, conflicts_with = "run")]
     all: bool,
 }
@@ -42,6 +43,12 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
             return Ok(Exit::Failed);
         }
         if args.all {
+            // Where no engine answers, there are none that could be removed.
+            if let Ok(engine) = Engine::connect().await {
+                for image in remove_action_images(&state, &engine).await? {
+                    println!("removed {image}, which was built for an action");
+                }
+            }
             drop(history);
             std::fs::remove_dir_all(&state)?;
             println!("removed {}", state.display());

@@ -3,13 +3,14 @@ use std::path::Path;
 
 use bollard::auth::DockerCredentials;
 use bollard::query_parameters::{
-    BuildImageOptionsBuilder, CreateImageOptionsBuilder, ImportImageOptionsBuilder,
+    BuildImageOptionsBuilder, CreateImageOptionsBuilder, ImportImageOptionsBuilder, ListImagesOptionsBuilder,
     RemoveImageOptionsBuilder, TagImageOptionsBuilder,
 };
 use futures_util::{Stream, StreamExt};
 use tokio_util::io::ReaderStream;
 
-use crate::{Engine, EngineError};
+use crate::network::Found;
+use crate::{Engine, EngineError, Labels};
 
 /// What `docker login` would hold for one registry. `Debug` hides the password.
 #[derive(Clone)]
@@ -170,12 +171,14 @@ impl Engine {
         archive: &Path,
         dockerfile: &str,
         target: &str,
+        labels: &Labels,
         mut progress: impl FnMut(&str),
     ) -> Result<(), EngineError> {
         let body = bollard::body_try_stream(open(archive, "build the image", target).await?);
         let options = BuildImageOptionsBuilder::default()
             .dockerfile(dockerfile)
             .t(target)
+            .labels(&labels.to_map())
             .rm(true)
             .forcerm(true)
             .build();
@@ -203,6 +206,20 @@ impl Engine {
         crate::network::gone(
             removed.map(drop).map_err(|error| EngineError::of("remove the image", image, error)),
         )
+    }
+
+    /// The images of a repository by their names, `repository:tag`.
+    pub async fn list_images(&self, repository: &str) -> Result<Vec<Found>, EngineError> {
+        let filters =
+            std::collections::HashMap::from([("reference".to_owned(), vec![repository.to_owned()])]);
+        let options = ListImagesOptionsBuilder::default().filters(&filters).build();
+        let found = self.docker.list_images(Some(options)).await;
+        let found = found.map_err(|error| EngineError::of("list the images of", repository, error))?;
+        let named = |image: bollard::models::ImageSummary| {
+            let labels: Labels = image.labels.into_iter().collect();
+            image.repo_tags.into_iter().map(move |id| Found { id, labels: labels.clone() })
+        };
+        Ok(found.into_iter().flat_map(named).collect())
     }
 }
 

@@ -5,10 +5,10 @@ use bollard::query_parameters::{
 
 use crate::{Engine, EngineError, Labels};
 
-/// A network or a volume of a list.
+/// A network, a volume or an image of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
-    /// A network's id, a volume's name.
+    /// A network's id, the name of a volume or an image.
     pub id: String,
     pub labels: Labels,
 }

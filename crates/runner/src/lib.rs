@@ -1,5 +1,6 @@
 //! Executes one job: on the host or in Docker. Never decides what is next.
 
+mod action_images;
 mod action_store;
 mod checkout;
 mod circleci;
@@ -23,6 +24,7 @@ mod support;
 mod sweep;
 mod test_results;
 
+pub use action_images::remove_action_images;
 pub use action_store::{ActionSource, ActionStore, ActionStoreError};
 pub use circleci::{JUnitError, TestReport, parse_junit};
 pub use config::{CancelGrace, ChosenExecutor, ExecutorChoice, ExecutorKind, ImageMap, RunnerConfig};

@@ -543,6 +543,31 @@ runs:
     }
 }
 
+#[tokio::test]
+async fn the_image_of_a_docker_action_is_built_once_and_removed_by_its_data_folder() {
+    let Some(world) = World::docker().await else { return };
+    let engine = sluice_docker::Engine::connect().await.unwrap();
+    let own =
+        format!("FROM sluice-test/tiny:runner\nENV OWN={}\nENTRYPOINT [\"/bin/pwd\"]\n", std::process::id());
+    let files = [("own/Dockerfile", own.as_str())];
+    let done = world.run(job_in(&world, &files, vec![uses("./own", &[]), uses("./own", &[])])).await;
+    done.succeeded();
+    assert_eq!(done.all().matches("Building docker image").count(), 1);
+    let others = tempfile::tempdir().unwrap();
+    let owner = std::fs::read_to_string(world.data().join("runner/owner")).unwrap();
+    let ours = async || {
+        let found = engine.list_images("sluice-action").await.unwrap();
+        let ours = found.into_iter().filter(|image| image.labels.get("sluice.owner") == Some(owner.trim()));
+        ours.map(|image| image.id).collect::<Vec<_>>()
+    };
+    let before = ours().await;
+    assert_eq!(before.len(), 1);
+    let by_others = sluice_runner::remove_action_images(others.path(), &engine).await.unwrap();
+    assert!(!by_others.contains(&before[0]) && ours().await == before);
+    let removed = sluice_runner::remove_action_images(&world.data(), &engine).await.unwrap();
+    assert!(removed.contains(&before[0]) && ours().await.is_empty(), "{removed:?}");
+}
+
 /// Asks the API of caches as the toolkit does, and tells what it was started as.
 const ASK_FOR_CACHE: &str = r#"#!/bin/bash
 port=${ACTIONS_RESULTS_URL##*:}

@@ -13,6 +13,7 @@ use super::super::steps::{Prepared, Steps};
 use super::Loaded;
 use super::inputs::{self, Inputs};
 use super::words::split_arguments;
+use crate::action_images;
 use crate::exec;
 use crate::place::{ActionContainer, ContainerWish, action_image};
 use crate::runtime::Runtime;
@@ -149,13 +150,14 @@ impl DockerStage {
         let folder = format!("{}/{}", self.folder, below.trim_start_matches("./"));
         let archive = steps.place.layout.folder.join(format!("action-{}.tar", prepared.serial));
         let digest = pack(steps, folder.trim_end_matches('/'), &archive).await?;
-        let name = format!("sluice-action:{}", &digest[..32]);
+        let name = action_images::name_of(&digest);
         let seen = engine.inspect_image(&name).await.map_err(|error| error.to_string())?;
         if seen.is_none() {
             let log = &steps.job.log;
             log.say(prepared.index, "##[group]Building docker image").await;
             let mut lines = String::new();
-            let built = engine.build_image(&archive, file, &name, |line| lines.push_str(line)).await;
+            let labels = action_images::labels(steps.job.making.owner);
+            let built = engine.build_image(&archive, file, &name, &labels, |line| lines.push_str(line)).await;
             log.say(prepared.index, lines).await;
             log.say(prepared.index, "##[endgroup]").await;
             built.map_err(|error| format!("Docker build failed: {error}"))?;
