@@ -1,5 +1,7 @@
 //! Actions and workflows of other repositories: taken from a mirror, and locked.
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+
 use crate::repository::{Repository, Said, says};
 
 const CI: &str = ".github/workflows/ci.yml";
@@ -96,4 +98,134 @@ fn a_reusable_workflow_of_another_repository_is_fetched() {
     says(&sluice(&repository, &["run", "--runner", "host"]), 2, &["`acme/flows@main` is not in sluice.lock"]);
     repository.write(CI, caller.replace("a.yml@v1", "none.yml@v1").as_bytes());
     says(&sluice(&repository, &["run", "--runner", "host"]), 2, &["none.yml@v1`: there is no such workflow"]);
+}
+
+/// A workflow whose one job checks `acme/tools` out, and then runs a script.
+fn checks_out(with: &str, script: &str) -> String {
+    format!(
+        "on: push\njobs:\n  a:\n    runs-on: ubuntu-latest\n    steps:\n      - uses: actions/checkout@v4\n      - id: c\n        uses: actions/checkout@v4\n        with: {{ repository: Acme/tools, {with} }}\n      - run: |\n          {script}\n"
+    )
+}
+
+#[test]
+fn another_repository_is_checked_out_beside_the_own_one() {
+    let files: [(&str, &str); 1] = [("tool.sh", "#!/bin/sh\necho first tool\n")];
+    let repository = repository("on: push\njobs: {}\n", &[("acme/tools", &files)]);
+    repository.write("mirror/acme/tools/tool.sh", b"#!/bin/sh\necho second tool\n");
+    repository.git(&["-C", "mirror/acme/tools", "commit", "--quiet", "--all", "--message", "Two"]);
+    let commit = repository.git_says(&["-C", "mirror/acme/tools", "rev-parse", "v1"]);
+    let first = commit.trim();
+    let look = "cd tools && sh tool.sh && git log --format=%s && git status --short --branch && echo \"[${{ steps.c.outputs.ref }}] ${{ steps.c.outputs.commit }}\"";
+    for (with, expected) in [
+        // The default branch, and of it the last commit alone.
+        ("path: tools", vec!["a | second tool", "a | Two", "a | ## main", "a | [] "]),
+        ("path: tools, ref: v1", vec!["a | first tool", "a | ## HEAD (no branch)", "a | [v1] "]),
+        (
+            "path: tools, ref: main, fetch-depth: 0",
+            vec!["a | second tool", "a | Two", "a | One", "a | ## main"],
+        ),
+        (&format!("path: tools, ref: {first}"), vec!["a | first tool", "a | One"]),
+    ] {
+        repository.write(CI, checks_out(with, look).as_bytes());
+        let said = sluice(&repository, &["run", "--runner", "host"]);
+        says(&said, 0, &expected);
+        assert_eq!(
+            said.stdout.contains("a | One\n"),
+            !expected.contains(&"a | [] "),
+            "{with}: {}",
+            said.stdout
+        );
+    }
+    for (with, why) in [
+        ("ref: v2", "actions/checkout: there is no branch and no tag `v2` in Acme/tools"),
+        ("ref: -x", "is no repository at a ref"),
+    ] {
+        repository.write(CI, checks_out(with, "echo never").as_bytes());
+        says(&sluice(&repository, &["run", "--runner", "host"]), 1, &[why]);
+    }
+    let elsewhere = checks_out("path: tools", "echo never").replace("Acme/tools", "acme/none");
+    repository.write(CI, elsewhere.as_bytes());
+    says(
+        &sluice(&repository, &["run", "--runner", "host"]),
+        1,
+        &["where --actions-mirror looks for `acme/none@HEAD`"],
+    );
+}
+
+#[test]
+fn a_token_is_shown_to_the_other_repositorys_server_and_to_nobody_else() {
+    let files: [(&str, &str); 1] = [("tool.sh", "#!/bin/sh\necho private tool\n")];
+    let script = "sh tools/tool.sh; cat tools/.git/config; env";
+    let workflow =
+        checks_out("path: tools, ref: main, fetch-depth: 0, token: \"${{ secrets.PAT }}\"", script);
+    let repository = repository(&workflow, &[("acme/tools", &files)]);
+    let bare = "mirror/served/Acme/tools.git";
+    repository.git(&["clone", "--quiet", "--bare", "mirror/acme/tools", bare]);
+    repository.git(&["-C", bare, "update-server-info"]);
+    let token = "the-token-of-the-other-one";
+    repository.write("mirror/secrets", format!("PAT={token}\n").as_bytes());
+    let server = PrivateServer::start(repository.path().join("mirror/served"), token);
+    let url = format!("http://127.0.0.1:{}", server.port);
+    let run = |more: &[&str]| {
+        repository.sluice(&[&["run", "--runner", "host", "--actions-url", &url], more].concat())
+    };
+    let said = run(&["--secret-file", "mirror/secrets"]);
+    says(&said, 0, &["a | private tool"]);
+    let header = server.header.strip_prefix("Basic ").unwrap();
+    for text in [&said.stdout, &said.stderr] {
+        assert!(!text.contains(token) && !text.contains(header), "{text}");
+    }
+    assert_eq!(server.seen_in_processes.load(std::sync::atomic::Ordering::Relaxed), 0, "it is an argument");
+    let refused = run(&["--secret-file", "/dev/null"]);
+    says(&refused, 1, &["actions/checkout: `git ls-remote` failed"]);
+}
+
+/// Serves files to whoever shows the token, and looks who has it in its arguments meanwhile.
+struct PrivateServer {
+    port: u16,
+    header: String,
+    seen_in_processes: std::sync::Arc<std::sync::atomic::AtomicUsize>,
+}
+
+impl PrivateServer {
+    fn start(folder: std::path::PathBuf, token: &str) -> Self {
+        use std::io::{BufRead, BufReader, Write};
+        let pair = BASE64_STANDARD.encode(format!("x-access-token:{token}"));
+        let (header, token) = (format!("Basic {pair}"), token.to_owned());
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let seen = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let (expected, counts) = (format!("Authorization: {header}"), seen.clone());
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let lines = BufReader::new(stream.try_clone().unwrap()).lines();
+                let request: Vec<String> =
+                    lines.map(|line| line.unwrap_or_default()).take_while(|line| !line.is_empty()).collect();
+                let path = request.first().and_then(|line| line.split(' ').nth(1)).unwrap_or("/");
+                let path = path.split('?').next().unwrap_or_default().trim_start_matches('/');
+                let body = std::fs::read(folder.join(path));
+                let (status, body) = match body {
+                    _ if !request.contains(&expected) => ("401 Unauthorized", Vec::new()),
+                    Ok(body) => ("200 OK", body),
+                    Err(_) => ("404 Not Found", Vec::new()),
+                };
+                let shown = arguments_of_all()
+                    .filter(|arguments| arguments.contains(&token) || arguments.contains(&pair));
+                counts.fetch_add(shown.count(), std::sync::atomic::Ordering::Relaxed);
+                let head = format!(
+                    "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+                    body.len()
+                );
+                let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body));
+            }
+        });
+        Self { port, header, seen_in_processes: seen }
+    }
+}
+
+fn arguments_of_all() -> impl Iterator<Item = String> {
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let arguments = processes.filter_map(|process| std::fs::read(process.path().join("cmdline")).ok());
+    arguments.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
 }

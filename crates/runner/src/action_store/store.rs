@@ -149,7 +149,8 @@ impl ActionStore {
         self.folder.join(owner).join(name).join(commit.as_str())
     }
 
-    fn address(&self, source: &RemoteSource) -> Result<String, ActionStoreError> {
+    /// What git fetches the repository from; of a mirror, a folder that is there.
+    pub fn address(&self, source: &RemoteSource) -> Result<String, ActionStoreError> {
         let (owner, name) = (source.owner(), source.name());
         match &self.source {
             ActionSource::Url(url) => Ok(format!("{}/{owner}/{name}.git", url.trim_end_matches('/'))),

@@ -1,23 +1,28 @@
 //! Checks a repository out for a job.
 
+mod other;
 mod submodules;
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use base64::Engine as _;
-use sluice_model::Trigger;
+use sluice_model::{CommitSha, Trigger};
 use sluice_wire::{JobOrder, SourceTree};
 use tokio::process::Command;
 
 use crate::depot::{Depot, DepotError};
 use crate::place::Place;
 
+pub use other::Other;
+
 /// What to check out, and where to.
 #[derive(Debug, Clone, Default)]
 pub struct Checkout {
     /// As steps call it.
     pub target: String,
+    /// None: the repository that the trigger is of.
+    pub other: Option<Other>,
     /// None: all history.
     pub depth: Option<u32>,
     /// A branch, tag or commit instead of the trigger's.
@@ -52,6 +57,8 @@ pub enum CheckoutError {
     Git { command: String, said: String },
     #[error("git could not be started: {0}. Install git on the machine that runs jobs")]
     NoGit(std::io::Error),
+    #[error("there is no branch and no tag `{wanted}` in {repository}")]
+    NoRef { wanted: String, repository: String },
     #[error("`lfs: true` needs git-lfs on the machine that runs jobs: install the package git-lfs")]
     NoLfs,
     #[error("{path}: {error}", path = path.display())]
@@ -65,31 +72,55 @@ pub enum CheckoutError {
 /// Git runs on this machine, for an image need not have it. For a container it runs in a folder that steps cannot
 /// reach (a hook or a link that a step left would lead it out of the container), and the result is sent in.
 ///
-/// Gives what the log says of it, a line a fact.
+/// Gives the commit, and what the log says of it, a line a fact.
 pub async fn checkout(
     place: &Place,
     order: &JobOrder,
     wanted: &Checkout,
-) -> Result<Vec<String>, CheckoutError> {
+) -> Result<(CommitSha, Vec<String>), CheckoutError> {
     let private = place.layout.folder.join(format!("checkout-{:016x}", rand::random::<u64>()));
     let direct = (!place.is_container).then(|| PathBuf::from(&wanted.target));
     let folder = direct.clone().unwrap_or_else(|| private.clone());
     std::fs::create_dir_all(&folder).map_err(|error| CheckoutError::File { path: folder.clone(), error })?;
+    let origin = wanted.other.as_ref().map_or_else(|| origin(order), |other| other.address.clone());
     let git = Git {
         folder: &folder,
         config: configuration(place)?,
-        authorization: authorization(&order.source),
+        authorization: match &wanted.other {
+            Some(other) => other.authorization(),
+            None => authorization(&order.source),
+        },
         may_read_disk: false,
     };
-    let mut lines = vec![fetch(&git, order, wanted).await?];
+    if !folder.join(".git").exists() {
+        git.run(&["init", "-q"]).await?;
+        git.run(&["remote", "add", "origin", &origin]).await?;
+    } else {
+        // Another repository may have been checked out there before.
+        git.run(&["remote", "set-url", "origin", &origin]).await?;
+    }
+    prepare_files(&git, wanted).await?;
+    let mut lines = vec![match &wanted.other {
+        Some(other) => other::fetch(&git, other, wanted).await?,
+        None => fetch(&git, order, wanted).await?,
+    }];
     if wanted.submodules != Submodules::None {
         lines.extend(submodules::check_out(&git, order, wanted).await?);
     }
+    let commit = match &wanted.other {
+        Some(_) => {
+            let head = git.read(&["rev-parse", "HEAD"]).await?;
+            head.trim()
+                .parse()
+                .map_err(|_| CheckoutError::Git { command: "rev-parse".to_owned(), said: head })?
+        }
+        None => order.trigger.sha.clone(),
+    };
     if direct.is_none() {
         Depot::transfer(place, &private, &wanted.target).await?;
         let _ = tokio::fs::remove_dir_all(&private).await;
     }
-    Ok(lines)
+    Ok((commit, lines))
 }
 
 async fn fetch(git: &Git<'_>, order: &JobOrder, wanted: &Checkout) -> Result<String, CheckoutError> {
@@ -101,11 +132,6 @@ async fn fetch(git: &Git<'_>, order: &JobOrder, wanted: &Checkout) -> Result<Str
     };
     let other_ref = wanted.git_ref.as_deref().filter(|git_ref| !git_ref.is_empty());
     let is_triggers = other_ref.is_none_or(|git_ref| names_trigger(git_ref, trigger));
-    if !git.folder.join(".git").exists() {
-        git.run(&["init", "-q"]).await?;
-        git.run(&["remote", "add", "origin", &origin(order)]).await?;
-    }
-    prepare_files(git, wanted).await?;
     let depth = wanted.depth.map(|depth| format!("--depth={depth}"));
     let mut arguments = vec!["fetch", "-q", "--no-recurse-submodules", "--force"];
     arguments.extend(depth.as_deref());
@@ -206,13 +232,21 @@ struct Authorization {
     header: String,
 }
 
+impl Authorization {
+    /// None for an address that no token is shown to, such as a folder.
+    fn of(address: &str, token: &str) -> Option<Self> {
+        let (scheme, rest) = address.split_once("://").filter(|(scheme, _)| scheme.starts_with("http"))?;
+        let host = rest.split('/').next()?;
+        let pair = format!("x-access-token:{token}");
+        let pair = base64::engine::general_purpose::STANDARD.encode(pair);
+        let header = format!("Authorization: Basic {pair}");
+        Some(Self { key: format!("http.{scheme}://{host}/.extraHeader"), header })
+    }
+}
+
 fn authorization(source: &SourceTree) -> Option<Authorization> {
     let SourceTree::Remote { url, token } = source else { return None };
-    let (scheme, rest) = url.split_once("://")?;
-    let host = rest.split('/').next()?;
-    let pair = format!("x-access-token:{}", token.expose());
-    let header = format!("Authorization: Basic {}", base64::engine::general_purpose::STANDARD.encode(pair));
-    Some(Authorization { key: format!("http.{scheme}://{host}/.extraHeader"), header })
+    Authorization::of(url, token.expose())
 }
 
 /// Git in one folder.

@@ -19,8 +19,8 @@ pub(super) async fn check_out(
     wanted: &Checkout,
 ) -> Result<Vec<String>, CheckoutError> {
     let own = match &order.source {
-        SourceTree::WorkingTree { path, .. } => Some(git_folder(path)),
-        SourceTree::Bare { .. } | SourceTree::Remote { .. } => None,
+        SourceTree::WorkingTree { path, .. } if wanted.other.is_none() => Some(git_folder(path)),
+        SourceTree::WorkingTree { .. } | SourceTree::Bare { .. } | SourceTree::Remote { .. } => None,
     };
     let reader = Git { may_read_disk: own.is_some(), ..git.clone() };
     let lines = Walk { wanted }.level(reader, own, 0).await?;

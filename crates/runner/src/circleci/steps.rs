@@ -124,7 +124,8 @@ impl<'a> Steps<'a> {
         self.refuse_other_files(&target)?;
         let wanted = Checkout { target, tags: true, ..Default::default() };
         let done = checkout(self.place, self.job.order, &wanted).await;
-        for line in done.map_err(|error| error.to_string())? {
+        let (_, lines) = done.map_err(|error| error.to_string())?;
+        for line in lines {
             self.job.log.say(index, line).await;
         }
         Ok(())

@@ -1,6 +1,9 @@
+use sluice_plan::RemoteSource;
+
 use super::super::super::steps::{Prepared, Steps};
 use super::{Inputs, Outputs};
-use crate::checkout::{Checkout, Sparse, Submodules, checkout};
+use crate::action_store::ActionStore;
+use crate::checkout::{Checkout, Other, Sparse, Submodules, checkout};
 
 /// `actions/checkout`.
 pub(super) async fn check_out(
@@ -8,12 +11,7 @@ pub(super) async fn check_out(
     prepared: &Prepared<'_>,
     inputs: &Inputs<'_>,
 ) -> Result<Outputs, String> {
-    let own = steps.order().trigger.repository.as_str();
-    if let Some(other) = inputs.get("repository").filter(|name| !name.eq_ignore_ascii_case(own)) {
-        return Err(format!(
-            "actions/checkout: `repository: {other}` is another one than {own}, which is not built yet"
-        ));
-    }
+    let other = other(steps, inputs)?;
     let depth = inputs.get("fetch-depth").unwrap_or("1");
     let depth: u32 =
         depth.parse().map_err(|_| format!("actions/checkout: `fetch-depth: {depth}` is not a number"))?;
@@ -26,6 +24,7 @@ pub(super) async fn check_out(
     let cone = inputs.get("sparse-checkout-cone-mode").is_none_or(|value| value.eq_ignore_ascii_case("true"));
     let wanted = Checkout {
         target: steps.place.layout.workspace.resolve(inputs.get("path").unwrap_or_default()),
+        other,
         depth: (depth > 0).then_some(depth),
         git_ref: inputs.get("ref").map(str::to_owned),
         tags: inputs.is_true("fetch-tags") || depth == 0,
@@ -33,10 +32,30 @@ pub(super) async fn check_out(
         sparse: (!patterns.is_empty()).then_some(Sparse { patterns, cone }),
         lfs: inputs.is_true("lfs"),
     };
-    let done = checkout(steps.place, steps.order(), &wanted).await.map_err(|error| error.to_string())?;
-    for line in done {
+    let is_other = wanted.other.is_some();
+    let git_ref = wanted.git_ref.clone().unwrap_or_default();
+    let done = checkout(steps.place, steps.order(), &wanted).await;
+    let (commit, lines) = done.map_err(|error| format!("actions/checkout: {error}"))?;
+    for line in lines {
         steps.job.log.say(prepared.index, line).await;
     }
-    let trigger = &steps.order().trigger;
-    Ok(vec![("ref".to_owned(), trigger.git_ref.clone()), ("commit".to_owned(), trigger.sha.to_string())])
+    let git_ref = if is_other { git_ref } else { steps.order().trigger.git_ref.clone() };
+    Ok(vec![("ref".to_owned(), git_ref), ("commit".to_owned(), commit.to_string())])
+}
+
+/// The repository that `repository:` names, where it is another one than the job's own: it comes from where actions do.
+fn other(steps: &Steps<'_>, inputs: &Inputs<'_>) -> Result<Option<Other>, String> {
+    let own = steps.order().trigger.repository.as_str();
+    let Some(name) = inputs.get("repository").filter(|name| !name.eq_ignore_ascii_case(own)) else {
+        return Ok(None);
+    };
+    let wrong = |why: &str| format!("actions/checkout: `repository: {name}`: {why}");
+    let (owner, repository) = name.split_once('/').ok_or_else(|| wrong("expected owner/name"))?;
+    let git_ref = inputs.get("ref").filter(|git_ref| !git_ref.is_empty()).unwrap_or("HEAD");
+    let source = RemoteSource::new(owner, repository, git_ref).map_err(|error| wrong(&error.to_string()))?;
+    let config = steps.job.making.config;
+    let store = ActionStore::new(&config.data_dir, config.actions.clone());
+    let address = store.address(&source).map_err(|error| wrong(&error.to_string()))?;
+    let token = inputs.get("token").filter(|token| !token.is_empty()).map(str::to_owned);
+    Ok(Some(Other { name: name.to_owned(), address, token }))
 }
