@@ -274,12 +274,7 @@ impl Kept {
 impl KeptContainer {
     /// Whether a container or network is one of its own.
     pub(crate) fn holds(&self, id: &str) -> bool {
-        self.ids().any(|own| own == id)
-    }
-
-    /// Its containers and network.
-    pub(crate) fn ids(&self) -> impl Iterator<Item = &String> {
-        self.services.iter().chain([&self.id]).chain(&self.network)
+        self.services.iter().chain([&self.id]).chain(&self.network).any(|own| own == id)
     }
 
     /// What is gone already is removed.

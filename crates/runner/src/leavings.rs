@@ -2,12 +2,31 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use futures_util::{StreamExt, stream};
-use sluice_docker::{ContainerFound, Engine, EngineAddress, EngineError, Found, Labels};
+use sluice_docker::{
+    ContainerFound, Engine, EngineAddress, EngineError, Found, LABEL_JOB, LABEL_OWNER, Labels,
+};
 
 use crate::runner::Swept;
+use crate::sweep::LABEL_PROCESS;
 
 /// Removals at once: each is mostly a wait.
 const AT_ONCE: usize = 8;
+
+/// The label that all has which steps of a data folder's jobs make at an engine themselves. Its key names the data folder:
+/// a step may run Sluice too, whose own labels stay what they are.
+pub fn of_steps(owner: &str) -> Labels {
+    Labels::default().with(format!("{LABEL_OWNER}.{owner}"), "steps")
+}
+
+/// The labels of what steps of one job make. `job` is `run/job/attempt`.
+pub fn of_steps_of(owner: &str, process: &str, job: &str) -> Labels {
+    of_steps(owner).with(process_key(owner), process).with(format!("{LABEL_JOB}.{owner}"), job)
+}
+
+/// The label by which what steps made names its process.
+pub fn process_key(owner: &str) -> String {
+    format!("{LABEL_PROCESS}.{owner}")
+}
 
 /// What of a data folder's jobs, or of one, there is at an engine.
 pub struct Leavings {

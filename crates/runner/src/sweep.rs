@@ -2,10 +2,10 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use sluice_docker::{Engine, Labels};
+use sluice_docker::{Engine, EngineError, Labels};
 
 use crate::kept::{Kept, KeptContainer};
-use crate::leavings::{EngineNote, Leavings};
+use crate::leavings::{self, EngineNote, Leavings};
 use crate::linux;
 use crate::place::link_of;
 use crate::runner::Swept;
@@ -116,16 +116,21 @@ pub async fn sweep(root: &Path, own: &Home, engine: Option<&Engine>) -> io::Resu
     }
     drop(gate);
     let kept: Vec<&KeptContainer> = stays.iter().filter_map(|kept| kept.container.as_ref()).collect();
-    // Those of the deployer carry the data folder's label too, and no process: they are to live on.
-    let is_left = |id: &str, labels: &Labels| {
-        labels.get(LABEL_PROCESS).is_some_and(|process| !living.iter().any(|alive| alive == process))
-            && !kept.iter().any(|kept| kept.holds(id))
-    };
-    for (engine, found) in seen {
-        let (removed, left) = found.remove(&engine, is_left).await;
-        swept.containers += removed.containers;
-        swept.networks += removed.networks;
-        swept.volumes += removed.volumes;
+    for Seen { engine, of_runners, of_steps } in seen {
+        // Those of the deployer carry the data folder's label too, and no process: they are to live on.
+        let is_left = |key: &str, id: &str, labels: &Labels| {
+            labels.get(key).is_some_and(|process| !living.iter().any(|alive| alive == process))
+                && !kept.iter().any(|kept| kept.holds(id))
+        };
+        let key = leavings::process_key(&own.owner);
+        let (by_steps, left) = of_steps.remove(&engine, |id, labels| is_left(&key, id, labels)).await;
+        let (by_runners, _) =
+            of_runners.remove(&engine, |id, labels| is_left(LABEL_PROCESS, id, labels)).await;
+        for removed in [by_steps, by_runners] {
+            swept.containers += removed.containers;
+            swept.networks += removed.networks;
+            swept.volumes += removed.volumes;
+        }
         let is_of_dead = |note: &&EngineNote| !living.contains(&note.process);
         for note in notes.iter().filter(is_of_dead).filter(|_| left == 0) {
             if engine.address().is_ok_and(|address| address == note.engine) {
@@ -136,15 +141,26 @@ pub async fn sweep(root: &Path, own: &Home, engine: Option<&Engine>) -> io::Resu
     Ok(swept)
 }
 
+/// What there is of the data folder's jobs at one engine.
+struct Seen {
+    engine: Engine,
+    of_runners: Leavings,
+    of_steps: Leavings,
+}
+
+impl Seen {
+    async fn at(engine: Engine, owner: &str) -> Result<Self, EngineError> {
+        let (own, of_steps) = (Labels::of_owner(owner), leavings::of_steps(owner));
+        let (of_runners, of_steps) =
+            tokio::try_join!(Leavings::at(&engine, &own), Leavings::at(&engine, &of_steps))?;
+        Ok(Self { engine, of_runners, of_steps })
+    }
+}
+
 /// What there is of the data folder's jobs: at the runner's own engine, and at those that steps of dead runners used.
 ///
 /// An engine that does not answer has nothing that could be swept now; it is told, and no reason to stop.
-async fn look(
-    root: &Path,
-    own: &Home,
-    engine: Option<&Engine>,
-    notes: &[EngineNote],
-) -> Vec<(Engine, Leavings)> {
+async fn look(root: &Path, own: &Home, engine: Option<&Engine>, notes: &[EngineNote]) -> Vec<Seen> {
     let mut engines: Vec<Engine> = engine.cloned().into_iter().collect();
     for note in notes {
         let is_known = |known: &Engine| known.address().is_ok_and(|address| address == note.engine);
@@ -161,8 +177,8 @@ async fn look(
     }
     let mut seen = Vec::new();
     for engine in engines {
-        match Leavings::at(&engine, &Labels::of_owner(&own.owner)).await {
-            Ok(found) => seen.push((engine, found)),
+        match Seen::at(engine, &own.owner).await {
+            Ok(found) => seen.push(found),
             Err(error) => tracing::warn!(%error, "what earlier runs have left could not be listed"),
         }
     }

@@ -135,13 +135,19 @@ fn nothing_that_steps_made_is_left_at_the_engine() {
 
 fn nothing_is_at_the_engine(repository: &Repository) {
     let owner = std::fs::read_to_string(state(repository).join("runner/owner")).unwrap();
-    let label = format!("label={LABEL_OWNER}={}", owner.trim());
+    // What the runner made, and what steps did.
+    for label in [format!("{LABEL_OWNER}={}", owner.trim()), format!("{LABEL_OWNER}.{}", owner.trim())] {
+        nothing_is_labelled(&format!("label={label}"));
+    }
+}
+
+fn nothing_is_labelled(label: &str) {
     for list in [&["ps", "--all", "--quiet"][..], &["network", "ls", "--quiet"], &["volume", "ls", "--quiet"]]
     {
         let begun = Instant::now();
         // The engine removes a container that ended by itself a moment later.
-        while !docker(list, &label).is_empty() {
-            assert!(begun.elapsed() < Duration::from_secs(10), "docker {list:?}: {}", docker(list, &label));
+        while !docker(list, label).is_empty() {
+            assert!(begun.elapsed() < Duration::from_secs(10), "docker {list:?}: {}", docker(list, label));
             std::thread::sleep(Duration::from_millis(50));
         }
     }

@@ -60,6 +60,16 @@ pub fn label(
     Ok(Labelled { body, volumes })
 }
 
+/// What the engine says of a network or a volume, without `labels`: Compose takes one that it has not written for a
+/// change of its own file. None where there is nothing to leave out.
+pub fn unlabel(body: &[u8], labels: &Labels) -> Option<Value> {
+    let mut body: Value = serde_json::from_slice(body).ok()?;
+    let found = body.get_mut("Labels")?.as_object_mut()?;
+    let before = found.len();
+    found.retain(|key, _| labels.get(key).is_none());
+    (found.len() < before).then_some(body)
+}
+
 fn is_engines(source: &str, engine: &EngineAddress) -> bool {
     let EngineAddress::Unix(own) = engine else { return false };
     Path::new(source) == own || USUAL_SOCKETS.contains(&source)
@@ -148,6 +158,17 @@ mod tests {
         let host = labelled(Made::Container, body).body["HostConfig"].clone();
         assert_eq!(host["Binds"], json!(["/job/docker.sock:/var/run/docker.sock", "/job/docker.sock:/s:ro"]));
         assert_eq!(host["Mounts"][0]["Source"], "/job/docker.sock");
+    }
+
+    #[test]
+    fn labels_are_left_out_of_what_is_told() {
+        let labels = Labels::of_owner("me");
+        let told = |body: Value| unlabel(body.to_string().as_bytes(), &labels);
+        let body = json!({ "Name": "n", "Labels": { "sluice.owner": "me", "a": "b" } });
+        assert_eq!(told(body), Some(json!({ "Name": "n", "Labels": { "a": "b" } })));
+        for same in [json!({ "Labels": { "a": "b" } }), json!({ "Labels": null }), json!({}), json!([])] {
+            assert_eq!(told(same), None);
+        }
     }
 
     #[test]

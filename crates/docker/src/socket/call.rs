@@ -9,6 +9,8 @@ pub enum Call {
     RemoveContainer,
     /// `POST /build`
     Build,
+    /// `GET /networks/{id}`, `GET /volumes/{name}`
+    Inspect,
     /// What it would make lives on, and carries no label that it could be found by.
     Refused(&'static str),
     Other,
@@ -35,6 +37,7 @@ impl Call {
             (&Method::POST, ["volumes", "create"]) => Self::Make(Made::Volume),
             (&Method::DELETE, ["containers", _]) => Self::RemoveContainer,
             (&Method::POST, ["build"]) => Self::Build,
+            (&Method::GET, ["networks" | "volumes", _]) => Self::Inspect,
             (&Method::POST, ["swarm", ..] | ["services" | "secrets" | "configs", "create"])
             | (&Method::POST, ["plugins", ..]) => Self::Refused(OUTLIVES),
             (_, ["libpod", ..]) => Self::Refused(LIBPOD),
@@ -86,6 +89,8 @@ mod tests {
         assert_eq!(post("/v1.24/networks/create"), Call::Make(Made::Network));
         assert_eq!(post("/volumes/create"), Call::Make(Made::Volume));
         assert_eq!(post("/v1.41/build"), Call::Build);
+        assert_eq!(Call::of(&Method::GET, "/v1.41/volumes/data"), Call::Inspect);
+        assert_eq!(Call::of(&Method::GET, "/v1.41/volumes"), Call::Other);
         assert_eq!(Call::of(&Method::DELETE, "/v1.41/containers/ab"), Call::RemoveContainer);
         for path in ["/containers/create/x", "/vx/containers/create", "/containers/ab/start", "/", "/session"]
         {

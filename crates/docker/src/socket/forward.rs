@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::EngineSocketSpec;
-use super::body::{Labelled, label};
+use super::body::{Labelled, label, unlabel};
 use super::call::{Call, Made, beside, with_query};
 use crate::{EngineAddress, Labels};
 
@@ -69,6 +69,7 @@ impl Forwarder {
             Call::RemoveContainer => self.pass(changed(request, "v", "1")).await,
             // So do containers of a build's steps, which stay after a step that failed otherwise.
             Call::Build => self.pass(changed(request, "forcerm", "1")).await,
+            Call::Inspect => self.inspect(request).await,
             Call::Other => self.pass(request).await,
         };
         answered.unwrap_or_else(Refusal::answer)
@@ -96,6 +97,20 @@ impl Forwarder {
         parts.headers.remove(CONTENT_LENGTH);
         let answer = self.send(Request::from_parts(parts, json_body(&body))).await?;
         Ok(relayed(answer))
+    }
+
+    /// A description that is too long to be held is not passed on cut off, but refused.
+    async fn inspect(&self, request: Request<Incoming>) -> Result<Response<Body>, Refusal> {
+        let (mut parts, body) = self.pass(request).await?.into_parts();
+        let body = Limited::new(body, MADE_LIMIT_BYTES).collect().await.map_err(Refusal::of_body)?.to_bytes();
+        let body = match unlabel(&body, &self.labels) {
+            Some(told) => {
+                parts.headers.remove(CONTENT_LENGTH);
+                json_body(&told)
+            }
+            None => Full::new(body).map_err(|never| match never {}).boxed(),
+        };
+        Ok(Response::from_parts(parts, body))
     }
 
     /// The lock is held meanwhile: nothing is made before it is known that something will be.

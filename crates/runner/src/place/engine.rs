@@ -4,9 +4,8 @@ use std::path::{Path, PathBuf};
 
 use sluice_docker::{Engine, EngineAddress, EngineSocket, EngineSocketSpec, Labels};
 
-use super::docker::labels;
 use super::{Making, PlaceError};
-use crate::leavings::{EngineNote, Leavings};
+use crate::leavings::{self, EngineNote, Leavings};
 
 /// What programs can be told of a socket (`sun_path` of unix(7)), with its zero byte.
 const PATH_LIMIT_BYTES: usize = 108;
@@ -60,13 +59,14 @@ impl JobEngine {
             true => None,
             false => Some(Link::make(making.process, &number, &path)?),
         };
+        let labels = leavings::of_steps_of(making.owner, making.process, &making.job);
         let socket = EngineSocket::open(EngineSocketSpec {
             path: path.clone(),
             engine: address,
-            labels: labels(making),
+            labels: labels.clone(),
             before_first: Box::new(move || written.write()),
         })?;
-        Ok(Self { socket, path, link, engine: making.engine.cloned(), labels: labels(making), note })
+        Ok(Self { socket, path, link, engine: making.engine.cloned(), labels, note })
     }
 
     /// `DOCKER_HOST` for programs of this machine.
@@ -75,9 +75,8 @@ impl JobEngine {
         format!("unix://{}", path.display())
     }
 
-    /// Ends all calls, and removes what the job's steps have made but for what `stays` names. What cannot be removed is
-    /// left for a sweep.
-    pub async fn close(self, stays: &[String]) {
+    /// Ends all calls, and removes what the job's steps have made. What cannot be removed is left for a sweep.
+    pub async fn close(self) {
         if !self.socket.close().await {
             return;
         }
@@ -87,7 +86,7 @@ impl JobEngine {
         };
         let removed = match engine {
             Ok(engine) => match Leavings::at(&engine, &self.labels).await {
-                Ok(found) => Ok(found.remove(&engine, |id, _| !stays.iter().any(|stays| stays == id)).await),
+                Ok(found) => Ok(found.remove(&engine, |_, _| true).await),
                 Err(error) => Err(error.to_string()),
             },
             Err(error) => Err(error),

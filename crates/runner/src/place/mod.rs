@@ -143,7 +143,6 @@ impl Place {
 
     /// Ends everything that runs in the place, and leaves the place itself: folders, and containers with their services.
     pub async fn stay(self) {
-        let stays: Vec<String> = self.kept_container().iter().flat_map(KeptContainer::ids).cloned().collect();
         match self.kind {
             Kind::Host(agent, services) => {
                 let limit = std::time::Duration::from_secs(10);
@@ -159,7 +158,7 @@ impl Place {
             }
         }
         if let Some(engine) = self.engine {
-            engine.close(&stays).await;
+            engine.close().await;
         }
     }
 
@@ -178,7 +177,7 @@ impl Place {
             Kind::Docker(containers) => containers.close().await,
         }
         if let Some(engine) = self.engine {
-            engine.close(&[]).await;
+            engine.close().await;
         }
         let _ = tokio::fs::remove_dir_all(&self.layout.folder).await;
     }

@@ -12,9 +12,10 @@ async fn host() -> Option<(World, Engine)> {
     Some((World::host().await, Engine::connect().await.unwrap()))
 }
 
-async fn left(world: &World, engine: &Engine) -> (usize, usize, usize) {
-    let owner = std::fs::read_to_string(world.data().join("runner/owner")).unwrap();
-    let labels = Labels::of_owner(owner.trim());
+/// What the steps of a world's jobs have made: containers, networks, volumes.
+pub async fn left(data: &std::path::Path, engine: &Engine) -> (usize, usize, usize) {
+    let owner = std::fs::read_to_string(data.join("runner/owner")).unwrap();
+    let labels = Labels::default().with(format!("sluice.owner.{}", owner.trim()), "steps");
     (
         engine.list_containers(&labels).await.unwrap().len(),
         engine.list_networks(&labels).await.unwrap().len(),
@@ -43,7 +44,7 @@ async fn containers_go_with_the_job_and_images_stay() {
     done.succeeded();
     assert_eq!(done.output(2).lines().next(), Some(name.as_str()), "{}", done.all());
     assert!(done.output(2).contains("dev:x:1234"), "{}", done.all());
-    assert_eq!(left(&world, &engine).await, (0, 0, 0));
+    assert_eq!(left(&world.data(), &engine).await, (0, 0, 0));
     assert!(engine.inspect_container(&name).await.unwrap().is_none());
     assert_eq!(std::fs::read_dir(world.data().join("runner/engines")).unwrap().count(), 0);
     let image = format!("sluice-test/made:{name}");
@@ -65,7 +66,7 @@ async fn containers_go_with_a_job_that_failed_and_was_kept() {
     let done = world.run(circleci(vec![circle(&format!("{} && exit 3", make(&name)))])).await;
     assert_eq!(done.report.conclusion, Failure, "{}", done.all());
     assert_eq!(sluice_runner::Kept::all(&world.data()).len(), 1);
-    assert_eq!(left(&world, &engine).await, (0, 0, 0));
+    assert_eq!(left(&world.data(), &engine).await, (0, 0, 0));
     engine.remove_image(&format!("sluice-test/made:{name}")).await.unwrap();
 }
 
@@ -84,4 +85,20 @@ async fn a_folder_with_a_long_name_has_a_short_socket() {
     assert!(said.starts_with("/tmp/sluice-"), "{said}");
     assert!(!std::path::Path::new(said.trim()).is_symlink(), "{said} is left");
     drop(engine);
+}
+
+/// Sluice in a step finds its own containers by its own label, and all of them go with the step's job.
+#[tokio::test]
+async fn labels_that_a_step_gives_itself_stay() {
+    let Some((world, engine)) = host().await else { return };
+    let inner = format!("inner-{}", std::process::id());
+    let script = format!(
+        "docker run --detach --label sluice.owner={inner} --label sluice.process=p {TINY} /bin/sleep 600; \
+         docker ps --filter label=sluice.owner={inner} --format '{{{{.Label \"sluice.process\"}}}}'"
+    );
+    let done = world.run(circleci(vec![circle(&script)])).await;
+    done.succeeded();
+    assert_eq!(done.output(1).lines().last(), Some("p"), "{}", done.all());
+    assert_eq!(engine.list_containers(&Labels::of_owner(&inner)).await.unwrap(), []);
+    assert_eq!(left(&world.data(), &engine).await, (0, 0, 0));
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use sluice_docker::{Engine, Labels};
 use sluice_runner::{ExecutorChoice, Runner, RunnerConfig};
 
+use crate::engine::left;
 use crate::world::{TINY, World, circle, circleci};
 
 /// Runs in a process of its own, which `kill_runner` kills.
@@ -113,14 +114,12 @@ async fn what_a_step_made_at_the_engine_goes_at_the_next_start() {
          docker run --detach --network sluice-test-{marker} --volume sluice-test-{marker}:/data {TINY} /bin/sleep 600"
     );
     let folder = kill_runner("host", &marker, &first).await;
-    let owner = std::fs::read_to_string(folder.path().join("runner/owner")).unwrap();
-    let labels = Labels::of_owner(owner.trim());
-    assert_eq!(engine.list_containers(&labels).await.unwrap().len(), 1);
+    assert_eq!(left(folder.path(), &engine).await, (1, 1, 1));
     let config = RunnerConfig { executor: ExecutorChoice::Host, ..RunnerConfig::new(folder.path()) };
     let next = Runner::new(config).await.unwrap();
     let swept = next.sweep().await.unwrap();
     assert_eq!((swept.containers, swept.networks, swept.volumes, swept.folders), (1, 1, 1, 1));
-    assert!(engine.list_containers(&labels).await.unwrap().is_empty());
+    assert_eq!(left(folder.path(), &engine).await, (0, 0, 0));
     assert_eq!(std::fs::read_dir(folder.path().join("runner/engines")).unwrap().count(), 0);
     assert_eq!(next.sweep().await.unwrap(), Default::default());
 }
