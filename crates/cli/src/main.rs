@@ -34,6 +34,7 @@ mod scrub;
 mod serve;
 mod shell;
 mod show;
+mod ssh_keys;
 mod status;
 mod teardown;
 mod tree;

@@ -6,10 +6,12 @@ use sluice_model::{JobId, Trigger};
 use sluice_pipelines::{NotRun, Selection};
 use sluice_plan::{Called, Concurrency, GateKind, Job, JobCondition, Late, Plan, Work};
 use sluice_source::Diagnostic;
+use sluice_wire::SshKey;
 
 use crate::actions::ActionArgs;
 use crate::tree::{Tree, TriggerArgs, print_diagnostics};
-use crate::{Exit, show};
+use crate::user_config::UserConfig;
+use crate::{Exit, show, ssh_keys};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -38,7 +40,8 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     }
     let selection = tree.select();
     tree.needs_calls_of(&selection.plans)?;
-    let refused = refusals(&selection.plans);
+    let keys = UserConfig::read()?.ssh_keys;
+    let refused = refusals(&selection.plans, &ssh_keys::read(&keys)?);
     if args.json {
         show::json(&Document::of(&tree.trigger, &selection, &refused))?;
     } else {
@@ -50,12 +53,11 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     Ok(if is_sound { Exit::Done } else { Exit::Failed })
 }
 
-/// What these plans ask for and Sluice cannot do.
-pub fn refusals(plans: &[Plan]) -> Vec<Diagnostic> {
-    plans
-        .iter()
-        .flat_map(|plan| sluice_engine::unsupported(plan).into_iter().chain(sluice_runner::unsupported(plan)))
-        .collect()
+/// What these plans ask for and Sluice cannot do, with these SSH keys.
+pub fn refusals(plans: &[Plan], keys: &[SshKey]) -> Vec<Diagnostic> {
+    let of =
+        |plan| sluice_engine::unsupported(plan).into_iter().chain(sluice_runner::unsupported(plan, keys));
+    plans.iter().flat_map(of).collect()
 }
 
 fn errors(diagnostics: &[Diagnostic]) -> Vec<Diagnostic> {

@@ -9,6 +9,7 @@ use clap::ValueEnum;
 use sluice_source::{Diagnostic, DuplicateKeys, Limits, MergeKeys, Node, Options, did_you_mean_text, load};
 
 use crate::runner_choice::RunnerChoice;
+use crate::ssh_keys;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UserConfig {
@@ -18,6 +19,8 @@ pub struct UserConfig {
     /// How many jobs run at once.
     pub jobs: Option<usize>,
     pub secret_file: Option<PathBuf>,
+    /// `[HOST=]FILE`, as the flag has it.
+    pub ssh_keys: Vec<String>,
 }
 
 /// What `sluice run --help` says of it.
@@ -29,9 +32,10 @@ What is not given comes from your own configuration, $XDG_CONFIG_HOME/sluice/con
   labels: { ubuntu-latest: local/ci:1 }      # the image that a runs-on label runs in, as --image
   runner: docker                             # as --runner
   jobs: 4                                    # as --jobs
-  secret_file: ~/secrets.env                 # as --secret-file";
+  secret_file: ~/secrets.env                 # as --secret-file
+  ssh_keys: [~/.ssh/deploy]                  # as --ssh-key";
 
-const KEYS: [&str; 5] = ["images", "labels", "runner", "jobs", "secret_file"];
+const KEYS: [&str; 6] = ["images", "labels", "runner", "jobs", "secret_file", "ssh_keys"];
 const SIZE_LIMIT_BYTES: usize = 1 << 20;
 const MAX_JOBS: usize = 1_000;
 
@@ -97,6 +101,7 @@ impl Reader<'_> {
                     config.secret_file =
                         self.text("secret_file", value, "a path").map(|path| below(folder, path));
                 }
+                "ssh_keys" => config.ssh_keys = self.ssh_keys(value, folder),
                 _ => {
                     let help = did_you_mean_text(key, KEYS);
                     let help = help.unwrap_or_else(|| format!("the keys are {}", KEYS.join(", ")));
@@ -127,6 +132,19 @@ impl Reader<'_> {
             }
         }
         pairs
+    }
+
+    fn ssh_keys(&mut self, node: &Node, folder: &Path) -> Vec<String> {
+        let Some(items) = node.items() else {
+            if !node.is_null() {
+                let message = format!("`ssh_keys` is {}; a list of paths is expected", node.describe());
+                self.error(node, "wrong-form", message);
+            }
+            return Vec::new();
+        };
+        let texts: Vec<&str> =
+            items.iter().filter_map(|item| self.text("ssh_keys", item, "a path")).collect();
+        texts.into_iter().map(|key| ssh_keys::with_path(key, |path| below(folder, path))).collect()
     }
 
     fn runner(&mut self, node: &Node) -> Option<RunnerChoice> {
@@ -184,7 +202,7 @@ mod tests {
     #[test]
     fn every_key_is_read() {
         let text = "images: { \"cimg/rust:1.95\": local/rust }\nlabels:\n  ubuntu-latest: local/ci:1\n\
-                    runner: docker\njobs: 3\nsecret_file: secrets.env\n";
+                    runner: docker\njobs: 3\nsecret_file: secrets.env\nssh_keys: [a, host=/b]\n";
         let expected = UserConfig {
             images: vec![
                 ("cimg/rust:1.95".to_owned(), "local/rust".to_owned()),
@@ -193,6 +211,7 @@ mod tests {
             runner: Some(RunnerChoice::Docker),
             jobs: Some(3),
             secret_file: Some("/config/secrets.env".into()),
+            ssh_keys: vec!["/config/a".to_owned(), "host=/b".to_owned()],
         };
         assert_eq!(read(text), Ok(expected));
         assert_eq!(read(""), Ok(UserConfig::default()));

@@ -246,6 +246,7 @@ pub fn own_variables(order: &JobOrder) -> Vec<(String, String)> {
 /// What must never be shown of an order.
 pub fn secrets(order: &JobOrder) -> Vec<&str> {
     let mut secrets: Vec<&str> = order.secrets.values().map(sluice_wire::Secret::expose).collect();
+    secrets.extend(order.ssh_keys.iter().map(|key| key.private.expose()));
     secrets.extend(order.registry.as_ref().map(|registry| registry.password.expose()));
     secrets.extend(order.server.as_ref().map(|server| server.token.expose()));
     if let sluice_wire::SourceTree::Remote { token, .. } = &order.source {

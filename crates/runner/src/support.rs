@@ -3,18 +3,23 @@ use sluice_plan::{
     StepsJob, UsesAction, Work,
 };
 use sluice_source::{Diagnostic, Location};
+use sluice_wire::SshKey;
 
 use crate::github::{is_built_in, unknown_input};
 use crate::place::parse_options;
 
 /// Every step, executor and option of `plan` that this runner cannot do, by name, with its place.
 ///
-/// Called when a plan is made: what is not supported is refused before anything runs, and never skipped.
-pub fn unsupported(plan: &Plan) -> Vec<Diagnostic> {
+/// Called when a plan is made: what is not supported is refused before anything runs, and never skipped. `keys` are the
+/// SSH keys that the run has.
+pub fn unsupported(plan: &Plan, keys: &[SshKey]) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     for job in &plan.jobs {
         let refusals = match &job.work {
-            Work::Steps(work) => of_steps(plan, job, work),
+            Work::Steps(work) => {
+                let keys = work.steps.iter().filter_map(|step| of_keys(step, keys));
+                of_steps(plan, job, work).into_iter().chain(keys).collect()
+            }
             Work::Call(call) => vec![refusal(
                 &job.at,
                 format!(
@@ -66,6 +71,19 @@ fn of_container(at: &Location, container: &Container) -> Option<Diagnostic> {
     parse_options(options).err().map(|reason| refusal(at, reason))
 }
 
+/// A key that is named and was not given.
+fn of_keys(step: &Step, keys: &[SshKey]) -> Option<Diagnostic> {
+    let Action::AddSshKeys { fingerprints } = &step.action else { return None };
+    let is_given = |named: &&String| keys.iter().any(|key| key.has_fingerprint(named));
+    let message = match fingerprints.iter().find(|named| !is_given(named)) {
+        Some(named) => format!("`add_ssh_keys` names the key `{named}`, which was not given"),
+        None if keys.is_empty() => "`add_ssh_keys` adds SSH keys, and none was given".to_owned(),
+        None => return None,
+    };
+    let help = "`sluice run --ssh-key FILE` gives a private key, as `ssh_keys` of your configuration does; the server has none yet";
+    Some(Diagnostic::error("runner/no-ssh-key", step.at.clone(), 0, message).with_help(help))
+}
+
 fn of_step(plan: &Plan, step: &Step) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     let mut refuse = |message: String| found.push(refusal(&step.at, message));
@@ -78,9 +96,6 @@ fn of_step(plan: &Plan, step: &Step) -> Vec<Diagnostic> {
             }
         }
         Action::Uses(uses) => found.extend(of_action(plan.lock.as_ref(), step, uses)),
-        Action::AddSshKeys { .. } => {
-            refuse("`add_ssh_keys` is not supported: this runner holds no keys".to_owned())
-        }
         Action::Parallel { steps } => {
             for member in steps {
                 match &member.action {
@@ -102,7 +117,8 @@ fn of_step(plan: &Plan, step: &Step) -> Vec<Diagnostic> {
         | Action::StoreTestResults { .. }
         | Action::SaveCache { .. }
         | Action::RestoreCache { .. }
-        | Action::SetupRemoteDocker { .. } => (),
+        | Action::SetupRemoteDocker { .. }
+        | Action::AddSshKeys { .. } => (),
     }
     found
 }

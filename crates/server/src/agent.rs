@@ -290,6 +290,7 @@ fn order(
         inputs: run.inputs().clone(),
         vars: run.vars().clone(),
         secrets: secrets.of_job(assigned.job),
+        ssh_keys: secrets.ssh_keys_of_job(assigned.job),
         source,
         registry,
         server,

@@ -215,7 +215,7 @@ async fn files(app: &App, trigger: &Trigger) -> Result<(Files, Vec<Diagnostic>),
 /// What the machine or the runner cannot do is refused before anything runs.
 fn of_plan(plan: Plan) -> Planned {
     let mut found = sluice_engine::unsupported(&plan);
-    found.extend(sluice_runner::unsupported(&plan));
+    found.extend(sluice_runner::unsupported(&plan, &[]));
     found.retain(Diagnostic::is_error);
     let (file, workflow) = (plan.file.clone(), plan.workflow.clone());
     let plan = if found.is_empty() { Ok(Box::new(plan)) } else { Err(found) };

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
-use sluice_plan::{Job, Work};
-use sluice_wire::Secret;
+use sluice_plan::{Action, Job, Work};
+use sluice_wire::{Secret, SshKey};
 
 /// Secrets by who may see them: all jobs, or those that name a context (CircleCI, "Using contexts").
 #[derive(Debug, Clone, Default)]
@@ -10,6 +10,8 @@ pub struct Secrets {
     pub project: BTreeMap<String, Secret>,
     /// What a job sees that names the context.
     pub contexts: BTreeMap<String, BTreeMap<String, Secret>>,
+    /// What a job sees that adds SSH keys.
+    pub ssh_keys: Vec<SshKey>,
 }
 
 impl Secrets {
@@ -20,6 +22,20 @@ impl Secrets {
             seen.extend(context.iter().map(|(name, secret)| (name.clone(), secret.clone())));
         }
         seen
+    }
+
+    /// The keys that the job's `add_ssh_keys` name; all where one names none.
+    pub(crate) fn ssh_keys_of_job(&self, job: &Job) -> Vec<SshKey> {
+        let Work::Steps(work) = &job.work else { return Vec::new() };
+        let is_wanted = |key: &&SshKey| {
+            work.steps.iter().any(|step| match &step.action {
+                Action::AddSshKeys { fingerprints } => {
+                    fingerprints.is_empty() || fingerprints.iter().any(|named| key.has_fingerprint(named))
+                }
+                _ => false,
+            })
+        };
+        self.ssh_keys.iter().filter(is_wanted).cloned().collect()
     }
 
     /// For the top of the log of a job that names a context which nobody has given anything for. CircleCI does not
@@ -72,6 +88,7 @@ mod tests {
                 ("other".to_owned(), [secret("A", "other"), secret("D", "other")].into()),
             ]
             .into(),
+            ssh_keys: Vec::new(),
         };
         let seen = |contexts: &[&str]| {
             let seen = secrets.of_job(&job(contexts));

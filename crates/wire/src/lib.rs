@@ -18,7 +18,7 @@ pub use delivery::{
     Decision, DeployRequest, EnvironmentStatus, ImageSummary, LiveRelease, Progress, PromoteRequest,
     PromotionStage, PromotionSummary, ReleaseSummary, RollbackRequest,
 };
-pub use order::{JobOrder, NeedResult, RegistryAccess, Secret, ServerAccess, SourceTree};
+pub use order::{JobOrder, NeedResult, RegistryAccess, Secret, ServerAccess, SourceTree, SshKey};
 pub use registry::{
     CollectGarbage, GarbageReport, GoneItem, GoneKind, RepositoryGarbage, RottenBlob, ScrubReport,
     SigningKeys,

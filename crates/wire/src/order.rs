@@ -38,6 +38,9 @@ pub struct JobOrder {
     pub inputs: Value,
     pub vars: BTreeMap<String, String>,
     pub secrets: BTreeMap<String, Secret>,
+    /// What the job's `add_ssh_keys` may take.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ssh_keys: Vec<SshKey>,
     pub source: SourceTree,
     pub registry: Option<RegistryAccess>,
     /// Where `sluice deploy` and the like in a step reach the server, with a token that lives as long as the job.
@@ -85,6 +88,28 @@ pub struct ServerAccess {
     /// The repository on it that is meant, where the token does not say so by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repository: Option<RepositoryName>,
+}
+
+/// A private key without a passphrase, for CircleCI's `add_ssh_keys`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SshKey {
+    /// `ab:cd:…`, sixteen bytes.
+    pub md5: String,
+    /// `SHA256:…`, as ssh-keygen prints it.
+    pub sha256: String,
+    /// The host that it is for. None: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    pub private: Secret,
+}
+
+impl SshKey {
+    /// Whether `named` is one of its fingerprints, with or without the name of the algorithm.
+    pub fn has_fingerprint(&self, named: &str) -> bool {
+        let bare = |text: &str| text.trim().trim_start_matches("MD5:").to_ascii_lowercase();
+        let sha256 = self.sha256.trim_start_matches("SHA256:");
+        bare(named) == bare(&self.md5) || named.trim().trim_start_matches("SHA256:") == sha256
+    }
 }
 
 /// A text that must never be shown. `Debug` hides it; serialization does not, for it has to reach the runner.

@@ -3,12 +3,14 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sluice_runner::{ExecutorChoice, ImageMap};
 use sluice_server::local::LocalOptions;
+use sluice_wire::SshKey;
 
 use super::quoted::quoted;
 use super::secrets;
 use crate::actions::ActionArgs;
 use crate::remote::delivery_to;
 use crate::runner_choice::RunnerChoice;
+use crate::ssh_keys;
 use crate::user_config::UserConfig;
 
 /// How jobs run: what `run` and `rerun` share, and what is kept beside a snapshot for the next attempt.
@@ -29,6 +31,10 @@ pub struct JobArgs {
     /// that CircleCI context's
     #[arg(long, value_name = "FILE")]
     secret_file: Option<PathBuf>,
+    /// A private SSH key without a passphrase, which CircleCI's `add_ssh_keys` may name by its fingerprint; with HOST=
+    /// before the file, for that host only; may be repeated
+    #[arg(long = "ssh-key", value_name = "[HOST=]FILE")]
+    ssh_keys: Vec<String>,
     /// How many jobs run at once [default: the number of processors]
     #[arg(long, value_name = "N")]
     jobs: Option<usize>,
@@ -69,6 +75,7 @@ impl JobArgs {
             images: joined(earlier.images, self.images),
             secrets: joined(earlier.secrets, self.secrets),
             secret_file: self.secret_file.or(earlier.secret_file),
+            ssh_keys: joined(earlier.ssh_keys, self.ssh_keys),
             junit: joined(earlier.junit, self.junit),
             jobs: self.jobs.or(earlier.jobs),
             allow_host_docker: self.allow_host_docker || earlier.allow_host_docker,
@@ -83,6 +90,8 @@ impl JobArgs {
     /// Paths that hold whatever folder a later attempt is called in.
     pub fn absolute(mut self) -> anyhow::Result<Self> {
         self.secret_file = self.secret_file.map(std::path::absolute).transpose()?;
+        self.ssh_keys =
+            self.ssh_keys.iter().map(|key| ssh_keys::absolute(key)).collect::<anyhow::Result<_>>()?;
         self.actions = self.actions.absolute()?;
         Ok(self)
     }
@@ -93,6 +102,9 @@ impl JobArgs {
     pub fn options(&self, root: &Path, state: PathBuf) -> anyhow::Result<LocalOptions> {
         let config = UserConfig::read()?;
         let processors = std::thread::available_parallelism().map_or(2, usize::from);
+        let file = self.secret_file.as_deref().or(config.secret_file.as_deref());
+        let mut secrets = secrets::gather(file, &self.secrets)?;
+        secrets.ssh_keys = self.ssh_keys()?;
         Ok(LocalOptions {
             state,
             executor: self.runner.or(config.runner).map_or(ExecutorChoice::Auto, ExecutorChoice::from),
@@ -103,10 +115,7 @@ impl JobArgs {
                 .chain(pairs(&self.images))
                 .collect::<anyhow::Result<_>>()?,
             sluice_binary: std::env::current_exe().ok(),
-            secrets: secrets::gather(
-                self.secret_file.as_deref().or(config.secret_file.as_deref()),
-                &self.secrets,
-            )?,
+            secrets,
             vars: Default::default(),
             jobs: self.jobs.or(config.jobs).unwrap_or(processors).max(1),
             allow_host_docker: self.allow_host_docker,
@@ -116,6 +125,11 @@ impl JobArgs {
             keep: self.keep,
             break_on_failure: self.break_on_failure,
         })
+    }
+
+    /// The keys of the person's configuration, then those that are given.
+    pub fn ssh_keys(&self) -> anyhow::Result<Vec<SshKey>> {
+        ssh_keys::read(&[UserConfig::read()?.ssh_keys, self.ssh_keys.clone()].concat())
     }
 
     /// Where secrets come from: the file, and those that are named one by one.
@@ -132,6 +146,7 @@ impl JobArgs {
         self.secrets.iter().for_each(|secret| flag("--secret", secret));
         self.deliver_to.iter().for_each(|remote| flag("--deliver-to", remote));
         self.secret_file.iter().for_each(|file| flag("--secret-file", &file.to_string_lossy()));
+        self.ssh_keys.iter().for_each(|key| words.extend(["--ssh-key".to_owned(), key.clone()]));
         self.junit.iter().for_each(|pattern| words.extend(["--junit".to_owned(), pattern.clone()]));
         words.extend(self.allow_host_docker.then(|| "--allow-host-docker".to_owned()));
         words.extend(self.actions.words());

@@ -17,6 +17,7 @@ use anyhow::bail;
 use sluice_model::{Conclusion, InstanceId, JobId, Trigger};
 use sluice_plan::{Plan, Value};
 use sluice_server::local::{Asks, Begin, LocalEvent, LocalOutcome, LocalRun, Prepared};
+use sluice_wire::SshKey;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -62,10 +63,11 @@ async fn begin(args: &Args) -> anyhow::Result<Exit> {
     }
     tree.needs_calls_of(&plans)?;
     let state = state_folder(&tree.root)?;
-    let refused = plan::refusals(&plans);
+    let keys = args.jobs.ssh_keys()?;
+    let refused = plan::refusals(&plans, &keys);
     if !refused.is_empty() {
         print_diagnostics(&refused, &tree.files);
-        anstream::eprintln!("{}", nothing_was_run(&plans, refused.len()));
+        anstream::eprintln!("{}", nothing_was_run(&plans, refused.len(), &keys));
         return Ok(Exit::Usage);
     }
     execute(args, tree, state, plans).await
@@ -102,7 +104,7 @@ fn choose(plans: Vec<Plan>, workflow: Option<&str>, job: Option<&str>) -> anyhow
 }
 
 /// A pipeline with a part that cannot be done is not run at all; the jobs that could be are named.
-fn nothing_was_run(plans: &[Plan], refusals: usize) -> String {
+fn nothing_was_run(plans: &[Plan], refusals: usize, keys: &[SshKey]) -> String {
     let parts = if refusals == 1 { "1 thing".to_owned() } else { format!("{refusals} things") };
     let mut text = format!("nothing was run: {parts} that the pipeline asks for cannot be done here");
     let mut possible = Vec::new();
@@ -110,7 +112,7 @@ fn nothing_was_run(plans: &[Plan], refusals: usize) -> String {
         for job in &plan.jobs {
             let mut part = plan.clone();
             keep_with_needs(&mut part, vec![job.id.clone()]);
-            if plan::refusals(&[part]).is_empty() {
+            if plan::refusals(&[part], keys).is_empty() {
                 possible.push(job.id.to_string());
             }
         }

@@ -61,7 +61,7 @@ fn place<'a>(secrets: &'a mut Secrets, context: Option<&str>) -> &'a mut BTreeMa
 /// person at the terminal.
 pub fn gather_known(file: Option<&Path>, names: &[String]) -> anyhow::Result<BTreeMap<String, Secret>> {
     // A file that is gone since has nothing to give.
-    let Secrets { project, contexts } = gather(file.filter(|file| file.exists()), &[])?;
+    let Secrets { project, contexts, ssh_keys: _ } = gather(file.filter(|file| file.exists()), &[])?;
     let mut secrets = project;
     secrets.extend(contexts.into_values().flatten());
     secrets.retain(|name, _| names.contains(name));

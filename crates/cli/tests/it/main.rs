@@ -16,5 +16,6 @@ mod repository;
 mod running;
 mod sample;
 mod server;
+mod ssh_keys;
 mod terminal;
 mod under_way;

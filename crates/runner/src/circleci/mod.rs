@@ -6,6 +6,7 @@ mod job;
 mod junit;
 mod results;
 mod script;
+mod ssh_keys;
 mod steps;
 mod storage;
 mod timings;

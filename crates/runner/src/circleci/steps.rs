@@ -4,6 +4,7 @@ use sluice_wire::{Level, TestCase};
 use tokio::task::JoinSet;
 
 use super::environment;
+use super::ssh_keys::AgentFolder;
 use crate::checkout::{Checkout, checkout};
 use crate::github::Contexts;
 use crate::job::{JobRun, StepsEnded};
@@ -21,6 +22,8 @@ pub struct Steps<'a> {
     pub(super) is_halted: bool,
     pub(super) failed_tests: Vec<TestCase>,
     pub(super) background: JoinSet<()>,
+    /// Once a step has added keys.
+    pub(super) ssh_agent: Option<AgentFolder>,
 }
 
 /// How one step ended.
@@ -52,6 +55,7 @@ impl<'a> Steps<'a> {
             is_halted: false,
             failed_tests: Vec::new(),
             background: JoinSet::new(),
+            ssh_agent: None,
         })
     }
 
@@ -114,6 +118,7 @@ impl<'a> Steps<'a> {
             Action::SaveCache { key, paths, .. } => self.save_cache(index, key, paths).await?,
             Action::RestoreCache { keys } => self.restore_cache(index, keys).await?,
             Action::SetupRemoteDocker { .. } => self.set_up_docker(index).await?,
+            Action::AddSshKeys { fingerprints } => self.add_ssh_keys(index, fingerprints).await?,
             _ => return Err("this runner cannot do this kind of step in a CircleCI job".to_owned()),
         }
         Ok(StepEnd::succeeded())

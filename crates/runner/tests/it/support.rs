@@ -21,7 +21,7 @@ fn refused_with(executor: Executor, steps: Vec<Step>, lock: Option<ActionLock>) 
         jobs: vec![job(executor, steps)],
         calls: Vec::new(),
     };
-    unsupported(&plan).iter().map(ToString::to_string).collect()
+    unsupported(&plan, &[]).iter().map(ToString::to_string).collect()
 }
 
 fn labels(label: &str) -> Executor {

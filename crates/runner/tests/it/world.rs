@@ -334,6 +334,7 @@ pub fn order(dialect: Dialect, job: Job) -> JobOrder {
         inputs: Value::Object(Vec::new()),
         vars: Default::default(),
         secrets: Default::default(),
+        ssh_keys: Vec::new(),
         source: SourceTree::Bare { path: path.to_owned() },
         registry: None,
         server: None,
