@@ -211,10 +211,10 @@ impl ReleasePage {
                     p.about {
                         span { (commit(&self.sha)) " " (self.subject) }
                         span { "by " (self.author) }
-                        span { (when(frame.now, self.created_at)) " from "
+                        span { (when(frame.now, self.created_at))
                             @match &self.origin.run {
-                                Some((number, workflow)) => a href=(paths::run(&self.repository, *number)) { "#" (number) " " (workflow) },
-                                None => "images that were pushed from elsewhere",
+                                Some((number, workflow)) => { " from " a href=(paths::run(&self.repository, *number)) { "#" (number) " " (workflow) } }
+                                None => " from images that were pushed from outside of the server,",
                             }
                             " of " (ref_link(&self.repository, &self.origin.ref_name)) ", started by " (self.origin.actor) }
                     }

@@ -16,3 +16,12 @@ fn pages() {
         insta::assert_snapshot!(name, readable(&page));
     }
 }
+
+#[test]
+fn a_release_that_no_run_made_leads_to_none() {
+    let mut release = sample::release();
+    release.origin.run = None;
+    let html = release.render(&sample::frame()).into_string();
+    assert!(html.contains("from images that were pushed from outside of the server, of "), "{html}");
+    assert!(!html.contains("/runs/"), "{html}");
+}
