@@ -1,6 +1,6 @@
 use sluice_docker::RegistryCredentials;
 use sluice_model::Conclusion;
-use sluice_plan::{Container, Executor};
+use sluice_plan::{Container, Executor, Gate};
 use sluice_wire::Level;
 
 use super::contexts::overlay;
@@ -107,8 +107,47 @@ pub async fn run(job: &JobRun<'_>, place: &Place, contexts: &mut Contexts) -> Re
     let own = background::numbered(&job.work.steps);
     let first_post = pres::run_all(&steps, &mut scope, &own).await;
     background::run_all(&steps, &mut scope, &job.work.steps).await;
-    posts::run_all(&steps, &mut scope, first_post).await;
-    Ok(outputs(job, &mut scope, first_post).await)
+    let last = posts::run_all(&steps, &mut scope, first_post).await;
+    let mut ended = outputs(job, &mut scope, last).await;
+    if let Some(Gate { name, url: Some(url), .. }) = &job.order.job.gate {
+        let name = scope.contexts.text(name).unwrap_or_default();
+        let url = scope.contexts.text(url);
+        if !name.is_empty() && tell_environment(job, last, &name, url).await.is_err() {
+            ended.conclusion = Some(Conclusion::Failure);
+        }
+    }
+    Ok(ended)
+}
+
+/// Where what the job deployed to its environment is found, in the words of GitHub's runner.
+async fn tell_environment(
+    job: &JobRun<'_>,
+    step: u32,
+    name: &str,
+    url: Result<String, String>,
+) -> Result<(), ()> {
+    let log = &job.log;
+    log.step_started(step, "Complete job").await;
+    log.say(step, "Evaluate and set environment url").await;
+    let told = match &url {
+        Ok(url) if log.masker().reveals(url) => {
+            let message = format!("Skip setting environment url as environment '{name}' may contain secret.");
+            log.annotation(step, Level::Warning, &message, None, None).await;
+            Ok(())
+        }
+        Ok(url) => {
+            log.say(step, format!("Evaluated environment url: {url}")).await;
+            Ok(())
+        }
+        Err(problem) => {
+            let message = format!("Failed to evaluate environment url: {problem}");
+            log.annotation(step, Level::Error, &message, None, None).await;
+            Err(())
+        }
+    };
+    let conclusion = if told.is_ok() { Conclusion::Success } else { Conclusion::Failure };
+    log.step_finished(step, conclusion, conclusion, None).await;
+    told
 }
 
 async fn outputs(job: &JobRun<'_>, scope: &mut Scope, step: u32) -> StepsEnded {

@@ -67,14 +67,17 @@ impl Post {
     }
 }
 
-/// What is left to do, the last first, each as a step of its own from `first` on.
-pub(super) async fn run_all(steps: &Steps<'_>, scope: &mut Scope, first: u32) {
+/// What is left to do, the last first, each as a step of its own from `first` on. Gives the number of the next one.
+pub(super) async fn run_all(steps: &Steps<'_>, scope: &mut Scope, first: u32) -> u32 {
     let posts = std::mem::take(&mut scope.did.posts);
-    for (index, post) in (first..).zip(posts.into_iter().rev()) {
+    let mut next = first;
+    for post in posts.into_iter().rev() {
         steps.hear_cancel(scope);
-        let finished = run(steps, scope, index, &post, true).await;
+        let finished = run(steps, scope, next, &post, true).await;
         scope.settle_post(finished);
+        next += 1;
     }
+    next
 }
 
 /// One of them. Those within a composite action's are no steps of the job.
