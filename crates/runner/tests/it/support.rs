@@ -1,5 +1,6 @@
 use sluice_plan::{Action, ActionLock, Background, Dialect, Executor, Plan, Step};
 use sluice_runner::unsupported;
+use sluice_wire::{Secret, SshKey};
 
 use crate::world::{job, run, run_with, step, template, uses};
 
@@ -8,7 +9,12 @@ fn refused(executor: Executor, steps: Vec<Step>) -> Vec<String> {
 }
 
 fn refused_with(executor: Executor, steps: Vec<Step>, lock: Option<ActionLock>) -> Vec<String> {
-    let plan = Plan {
+    let found = unsupported(&plan_of(executor, steps, lock), &[]);
+    found.iter().map(ToString::to_string).collect()
+}
+
+fn plan_of(executor: Executor, steps: Vec<Step>, lock: Option<ActionLock>) -> Plan {
+    Plan {
         dialect: Dialect::Github,
         file: "ci.yml".to_owned(),
         workflow: "CI".to_owned(),
@@ -20,12 +26,36 @@ fn refused_with(executor: Executor, steps: Vec<Step>, lock: Option<ActionLock>) 
         lock,
         jobs: vec![job(executor, steps)],
         calls: Vec::new(),
-    };
-    unsupported(&plan, &[]).iter().map(ToString::to_string).collect()
+    }
 }
 
 fn labels(label: &str) -> Executor {
     Executor::Labels { labels: vec![template(label)], group: None, container: None }
+}
+
+#[test]
+fn a_key_that_was_not_given_is_named_with_its_place() {
+    let key = SshKey {
+        md5: "ab:cd:ef".to_owned(),
+        sha256: "SHA256:Xyz".to_owned(),
+        host: None,
+        private: Secret::new("x"),
+    };
+    let keys = std::slice::from_ref(&key);
+    let found = |fingerprints: &[&str], keys: &[SshKey]| {
+        let fingerprints = fingerprints.iter().map(|named| (*named).to_owned()).collect();
+        let plan = plan_of(labels("ubuntu-latest"), vec![step(Action::AddSshKeys { fingerprints })], None);
+        unsupported(&plan, keys).iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    };
+    for fine in [&[][..], &["ab:cd:ef"], &["MD5:AB:CD:EF", "SHA256:Xyz"], &["Xyz"]] {
+        assert_eq!(found(fine, keys), "", "{fine:?}");
+    }
+    let missing = "ci.yml:3:7: error[runner/no-ssh-key]: `add_ssh_keys` ";
+    assert_eq!(found(&[], &[]), format!("{missing}adds SSH keys, and none was given"));
+    for other in ["ab:cd", "SHA256:xyz", ""] {
+        let expected = format!("{missing}names the key `{other}`, which was not given");
+        assert_eq!(found(&["Xyz", other], keys), expected);
+    }
 }
 
 #[test]
@@ -43,7 +73,6 @@ fn what_cannot_be_done_is_named_with_its_place() {
             })],
             "the shell `cmd`",
         ),
-        (vec![step(Action::AddSshKeys { fingerprints: vec![] })], "`add_ssh_keys`"),
         (vec![run_with("x", |run| run.shell = Some(template("cmd")))], "the shell `cmd`"),
     ] {
         let found = refused(labels("ubuntu-latest"), steps);
