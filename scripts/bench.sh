@@ -28,6 +28,12 @@ said() {
 # field NAME REGEX: the first group of the first line that matches.
 field() { sed -nE "s/$2/\1/p" "$work/$1" | head -n 1; }
 ratio() { awk -v a="$1" -v b="$2" 'BEGIN { if (b > 0) printf "%.2f", a / b; else print "-" }'; }
+# Commits what is there.
+repository() { # FOLDER
+    git -C "$1" init --quiet --initial-branch=main
+    git -C "$1" add --all
+    git -C "$1" -c user.name=bench -c user.email=bench@localhost commit --quiet --message First
+}
 # medians COMMAND…: of 11 runs, `WALL_MS CPU_MS`. Findings make `check` end with 1, which is no failure here.
 medians() {
     local TIMEFORMAT='%R %U %S' times='' one
@@ -60,15 +66,37 @@ for jobs in 2000 16000 160000; do
     row "sluice check, one file of $((size / 1000)) kB" "$wall ms (CPU $cpu ms)" "$(ratio "$((cpu * 1000000))" "$size") ms CPU a MB" -
 done
 cp -r examples/storefront "$work/storefront"
-(
-    cd "$work/storefront"
-    git init --quiet --initial-branch=main
-    git add --all
-    git -c user.name=bench -c user.email=bench@localhost commit --quiet --message First
-)
+repository "$work/storefront"
 read -r wall cpu <<<"$(cd "$work/storefront" && medians "$sluice" plan)"
 read -r floor _ <<<"$(medians git -C "$work/storefront" log -1)"
 row "sluice plan, examples/storefront" "$wall ms (CPU $cpu ms)" "goal 10 ms; one \`git log -1\`: $floor ms" "$(ratio "$wall" 10)"
+
+# A whole `sluice run` on the host, in a state folder of its own.
+run() { (cd "$1" && XDG_STATE_HOME=$work/state "$sluice" run --runner host); }
+mkdir -p "$work"/{fifty,first}/.github/workflows
+{
+    echo "on: push"
+    echo "jobs:"
+    seq -f "  j%.0f: { runs-on: x, steps: [{ run: 'true' }] }" 50
+} >"$work/fifty/.github/workflows/ci.yml"
+cat >"$work/first/.github/workflows/ci.yml" <<'YAML'
+on: push
+jobs: { first: { runs-on: x, steps: [{ run: date +%s%N }] } }
+YAML
+repository "$work/fifty"
+repository "$work/first"
+echo true >"$work/step.sh"
+loop() { for _ in $(seq 50); do bash -e "$work/step.sh"; done; }
+read -r wall cpu <<<"$(medians run "$work/fifty")"
+read -r floor _ <<<"$(medians loop)"
+row "sluice run, 50 jobs of one step, host" "$wall ms (CPU $cpu ms)" "raw loop of \`bash -e script\` $floor ms" "$(ratio "$wall" "$floor")"
+first_step() {
+    local begun
+    begun=$(date +%s%N)
+    echo $((($(run "$work/first" | grep -oE '[0-9]{19}' | head -n 1) - begun) / 1000))
+}
+wall=$(for _ in $(seq 21); do first_step; done | sort -n | sed -n 11p | awk '{ printf "%.1f", $1 / 1000 }')
+row "sluice run, start to the first step, host" "$wall ms" "goal 30 ms" "$(ratio "$wall" 30)"
 
 if said engine cargo bench --quiet --locked -p sluice-engine --bench graph; then
     for condition in 'success\(\)' 'an expression'; do
