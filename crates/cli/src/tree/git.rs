@@ -1,13 +1,14 @@
 use std::path::Path;
 use std::process::Command;
 
-/// What git says about a working tree. Asked in four processes at once, for each costs more than reading the pipelines.
+/// What git says about a working tree. Asked in three processes at once, for each costs more than reading the pipelines.
 pub struct Checkout {
     pub head: Option<Head>,
     /// The branch that is checked out.
     pub branch: Option<String>,
     pub origin_url: Option<String>,
-    /// Those of the refs that were asked for that there are, each with what it points to when it is symbolic.
+    /// Every branch, and those of the other refs that were asked for that there are, each with what it points to when it
+    /// is symbolic.
     refs: Vec<(String, String)>,
 }
 
@@ -26,24 +27,20 @@ impl Checkout {
     pub fn of(root: &Path, tag: Option<&str>) -> Self {
         let log = ["log", "-1", "--no-show-signature", "--format=%H%n%P%n%s", "HEAD"];
         let tag = tag.map(|tag| format!("refs/tags/{tag}"));
-        let mut refs = vec!["for-each-ref", "--format=%(refname) %(symref)", ORIGIN_HEAD];
-        refs.extend(["refs/heads/main", "refs/heads/master"]);
+        // `*` marks the branch that is checked out.
+        let mut refs =
+            vec!["for-each-ref", "--format=%(HEAD)%(refname) %(symref)", ORIGIN_HEAD, "refs/heads"];
         refs.extend(tag.as_deref());
         std::thread::scope(|scope| {
             let head = scope.spawn(|| git(root, &log).and_then(|text| Head::of(&text)));
-            let refs = scope.spawn(|| git(root, &refs));
             let origin_url = scope.spawn(|| git(root, &["config", "--get", "remote.origin.url"]));
-            let branch = git(root, &["symbolic-ref", "--quiet", "--short", "HEAD"]);
-            let refs = refs.join().unwrap_or_default().unwrap_or_default();
+            let refs = git(root, &refs).unwrap_or_default();
+            let branch = refs.lines().find_map(|line| line.strip_prefix("*refs/heads/"));
             Self {
+                branch: branch.map(|line| line.trim_end().to_owned()),
+                refs: refs.lines().filter_map(known_ref).collect(),
                 head: head.join().unwrap_or_default(),
-                branch,
                 origin_url: origin_url.join().unwrap_or_default(),
-                refs: refs
-                    .lines()
-                    .map(|line| line.split_once(' ').unwrap_or((line, "")))
-                    .map(owned)
-                    .collect(),
             }
         })
     }
@@ -75,8 +72,10 @@ impl Head {
     }
 }
 
-fn owned((name, target): (&str, &str)) -> (String, String) {
-    (name.to_owned(), target.to_owned())
+/// Of a mark, a name, and what it points to.
+fn known_ref(line: &str) -> Option<(String, String)> {
+    let (name, target) = line.get(1..)?.split_once(' ')?;
+    Some((name.to_owned(), target.to_owned()))
 }
 
 /// What git says, without its last newline; none where it fails.
