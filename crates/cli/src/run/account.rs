@@ -90,14 +90,16 @@ fn verdict_line(outcome: &LocalOutcome, plan: &Plan, run: &RunRecord) -> String 
 fn explain(run: &RunRecord, plan: &Plan, id: &InstanceId, ended: &Ended) {
     let title = format!("{}: {}", plan.workflow, run.name_of(id));
     anstream::println!();
-    let steps = run.jobs.get(id).into_iter().flat_map(|job| job.steps.values());
+    let job = run.jobs.get(id);
+    let steps = job.into_iter().flat_map(|job| job.steps.values());
     let failed: Vec<&StepRecord> = steps.filter(|step| step.failed).collect();
-    if let Some(problem) = &ended.problem {
+    let problem = ended.problem.as_ref().filter(|problem| !job.is_some_and(|job| job.says(problem)));
+    if let Some(problem) = problem {
         anstream::println!("{RED}✕ {title}: {problem}{RED:#}");
     }
     for (index, step) in failed.iter().enumerate() {
         let how = step.exit_code.map_or(String::new(), |code| format!(" with exit code {code}"));
-        if index == 0 && ended.problem.is_none() {
+        if index == 0 && problem.is_none() {
             anstream::println!("{RED}✕ {title}: step \"{}\" failed{how}{RED:#}", step.name);
         } else {
             anstream::println!("  {RED}step \"{}\" failed{how}{RED:#}", step.name);
@@ -106,7 +108,7 @@ fn explain(run: &RunRecord, plan: &Plan, id: &InstanceId, ended: &Ended) {
             anstream::println!("    {line}");
         }
     }
-    if failed.is_empty() && ended.problem.is_none() {
+    if failed.is_empty() && problem.is_none() {
         anstream::println!("{RED}✕ {title} failed{RED:#}");
     }
 }

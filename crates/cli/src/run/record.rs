@@ -100,6 +100,12 @@ impl JobRecord {
     pub fn has_failed_step(&self) -> bool {
         self.steps.values().any(|step| step.failed)
     }
+
+    /// Whether the last lines of a step that failed say this already.
+    pub fn says(&self, problem: &str) -> bool {
+        let mut failed = self.steps.values().filter(|step| step.failed);
+        failed.any(|step| step.tail.iter().any(|line| line.contains(problem)))
+    }
 }
 
 #[derive(Debug, Default)]

@@ -177,7 +177,9 @@ impl Screen {
         self.live.iter_mut().for_each(|live| live.ended(index, &id));
         let name = run.name_of(&id);
         let mut lines = vec![look::ended(&name, ended.conclusion, took_ms)];
-        lines.extend(ended.problem.iter().map(|problem| format!("  {problem}")));
+        let is_told = |problem: &&String| run.jobs.get(&id).is_some_and(|job| job.says(problem));
+        let problem = ended.problem.as_ref().filter(|problem| !is_told(problem));
+        lines.extend(problem.map(|problem| format!("  {problem}")));
         if self.json {
             let Ended { conclusion, outputs, problem } = &ended;
             let (run, conclusion, problem) = (run.number, *conclusion, problem.as_deref());
