@@ -99,6 +99,7 @@ fn create(condition: &str) -> Create {
         base_ref: None,
         head_ref: None,
         changed_paths: None,
+        image_chain: Vec::new(),
         inputs: BTreeMap::new(),
         payload: "{}".to_owned(),
         subject: "Grow".to_owned(),

@@ -170,6 +170,7 @@ pub(crate) fn github_context(create: &Create, attempt: u32) -> Value {
         base_ref,
         head_ref,
         changed_paths: _,
+        image_chain: _,
         inputs: _,
         payload,
         subject: _,

@@ -75,6 +75,10 @@ pub struct Trigger {
     /// Paths that changed, relative to the root; none where it is not known (then path filters match, as GitHub does).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub changed_paths: Option<Vec<String>>,
+    /// Of `registry_package`: the repositories whose runs pushed images one after the other until this came of it, the
+    /// first at the beginning. None of them is started again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub image_chain: Vec<RepositoryName>,
     /// Inputs of a manual dispatch.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub inputs: BTreeMap<String, String>,

@@ -32,7 +32,7 @@ pub(crate) struct App {
     pub(crate) store: Store,
     pub(crate) accounts: Accounts,
     pub(crate) forge: Forge,
-    pub(crate) repositories: Repositories,
+    pub(crate) repositories: Arc<Repositories>,
     pub(crate) runs: Arc<Runs>,
     pub(crate) groups: Arc<Groups>,
     pub(crate) deliveries: Arc<Deliveries>,

@@ -18,6 +18,8 @@ use subtle::ConstantTimeEq as _;
 use crate::accounts::{Accounts, Shown};
 use crate::image_claims::ImageClaims;
 use crate::log::LogKey;
+use crate::packages::Packages;
+use crate::runs::Runs;
 
 /// The account that rollouts pull with: it exists in memory only, and may only pull.
 pub(crate) struct Puller {
@@ -40,6 +42,7 @@ impl Puller {
 pub(crate) struct RegistryAccess {
     pub(crate) accounts: Accounts,
     pub(crate) claims: ImageClaims,
+    pub(crate) runs: Arc<Runs>,
     pub(crate) puller: Arc<Puller>,
     /// What anybody may pull without an account.
     pub(crate) anonymous_pull: Vec<RepositoryPattern>,
@@ -96,8 +99,8 @@ impl RegistryAccess {
         if let (Some(run), AccessRequest::Repository { repository: image, action: Action::Push }) =
             (client.run, request)
         {
-            let refusal = match self.claims.store.run(run).await? {
-                Some(row) => self.claims.refusal(&row.repository, image).await?,
+            let refusal = match self.runs.state(run).await?.run() {
+                Some(run) => self.claims.refusal_of_job(run.trigger(), image).await?,
                 None => Some("the job's run is not there any more".to_owned()),
             };
             if let Some(reason) = refusal {
@@ -197,29 +200,37 @@ pub(crate) fn job_of(pusher: &Pusher) -> Option<(RunId, u32, InstanceId)> {
 /// Writes down what a job pushed, before the job hears that it has.
 pub(crate) struct RegistryEvents {
     pub(crate) store: Store,
+    pub(crate) packages: Packages,
 }
 
 impl Events for RegistryEvents {
     fn pushed<'a>(&'a self, pushed: &'a Pushed) -> BoxFuture<'a, Result<(), EventError>> {
         Box::pin(async move {
-            let Some((run, attempt, instance)) = job_of(&pushed.by) else { return Ok(()) };
             // A signature or a bill of materials is about an image, and is none.
             if pushed.subject.is_some() || pushed.artifact_type.is_some() {
                 return Ok(());
             }
-            let reference = pushed.tag.as_ref().map_or(pushed.digest.as_str(), |tag| tag.as_str());
-            let image = PushedImage {
-                run,
-                instance,
-                attempt,
-                image: pushed.repository.as_str().to_owned(),
-                reference: reference.to_owned(),
-                digest: pushed.digest.clone(),
-                at: pushed.at,
-            };
-            let write = self.store.write(Write::RecordPush(image)).await;
-            write.map_err(|error| EventError(error.to_string()))
+            self.record(pushed).await.map_err(|error| EventError(error.to_string()))?;
+            self.packages.published(pushed).await.map_err(|error| EventError(error.to_string()))
         })
+    }
+}
+
+impl RegistryEvents {
+    /// What a job pushed is its run's.
+    async fn record(&self, pushed: &Pushed) -> Result<(), StoreError> {
+        let Some((run, attempt, instance)) = job_of(&pushed.by) else { return Ok(()) };
+        let reference = pushed.tag.as_ref().map_or(pushed.digest.as_str(), |tag| tag.as_str());
+        let image = PushedImage {
+            run,
+            instance,
+            attempt,
+            image: pushed.repository.as_str().to_owned(),
+            reference: reference.to_owned(),
+            digest: pushed.digest.clone(),
+            at: pushed.at,
+        };
+        self.store.write(Write::RecordPush(image)).await
     }
 }
 

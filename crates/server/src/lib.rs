@@ -17,6 +17,7 @@ pub mod local;
 mod log;
 mod missing;
 mod options;
+mod packages;
 mod performer;
 mod planning;
 mod policy;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sluice_engine::Create;
 use sluice_forge::ForgeError;
-use sluice_model::{RunId, Trigger};
+use sluice_model::{Event, RunId, Trigger};
 use sluice_pipelines::{Files, NotRun, Pipelines, Selection, kind};
 use sluice_plan::{ActionLock, Plan, Value};
 use sluice_source::{Diagnostic, Location};
@@ -186,7 +186,10 @@ async fn workflows(app: &App, trigger: &Trigger, pipeline: u64) -> Result<Outcom
     let Selection { plans, not_run, diagnostics } =
         Pipelines::new(&files).select(trigger, pipeline, default.unwrap_or("main"));
     let mut planned: Vec<Planned> = plans.into_iter().map(of_plan).collect();
-    planned.extend(broken_files(diagnostics.into_iter().chain(too_large)));
+    // A file that cannot be read is told when it is pushed, and not whenever an image is.
+    if trigger.event != Event::RegistryPackage {
+        planned.extend(broken_files(diagnostics.into_iter().chain(too_large)));
+    }
     Ok(Outcome { planned, not_run })
 }
 

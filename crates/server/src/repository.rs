@@ -2,10 +2,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
-use sluice_forge::{Forge, ForgeError};
+use sluice_forge::{Commit, Forge, ForgeError};
 use sluice_model::{CommitSha, Event, RepositoryName, Timestamp, Trigger, UserName};
 use sluice_store::{Append, NewEffect, NewEvent, Store, StoreError, StoredEffect, Transaction, Write};
-use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
+use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, mpsc, oneshot};
 
 use crate::accounts::ADMIN;
 use crate::clock::now;
@@ -28,6 +28,11 @@ pub(crate) enum RepositoryEvent {
         at: Timestamp,
         name: String,
         by: UserName,
+    },
+    /// An image of the repository, or one that it follows, was pushed.
+    ImagePushed {
+        at: Timestamp,
+        trigger: Box<Trigger>,
     },
 }
 
@@ -193,10 +198,44 @@ impl Repositories {
             base_ref: None,
             head_ref: None,
             changed_paths,
+            image_chain: Vec::new(),
             inputs: BTreeMap::new(),
             payload: payload(repository, name, &commit, before, by),
             subject: commit.subject,
         })
+    }
+
+    /// Held while what is known of a repository is compared and written down.
+    pub(crate) async fn hold(&self, repository: &RepositoryName) -> OwnedMutexGuard<()> {
+        self.lock(repository).lock_owned().await
+    }
+
+    /// The default branch, as a whole ref, and its commit.
+    pub(crate) async fn default_commit(
+        &self,
+        repository: &RepositoryName,
+    ) -> Result<Option<(String, Commit)>, PushError> {
+        if !self.forge.exists(repository) {
+            return Ok(None);
+        }
+        let Some(branch) = self.forge.default_branch(repository).await? else { return Ok(None) };
+        let commit = self.forge.commit(repository, &branch.sha).await?;
+        Ok(Some((branch.name, commit)))
+    }
+
+    /// Writes down what happened and what is to follow, at once; then it is done.
+    pub(crate) async fn record(
+        &self,
+        repository: &RepositoryName,
+        event: RepositoryEvent,
+        effect: RepositoryEffect,
+        write: Write,
+    ) -> Result<(), PushError> {
+        for effect in self.append(repository, &[event], &[(0, effect)], vec![write]).await? {
+            // The courier has gone only when the server ends; the outbox still has the effect.
+            let _ = self.effects.send(effect);
+        }
+        Ok(())
     }
 
     async fn append(
@@ -240,7 +279,7 @@ impl Repositories {
 fn payload(
     repository: &RepositoryName,
     git_ref: &str,
-    commit: &sluice_forge::Commit,
+    commit: &Commit,
     before: Option<&CommitSha>,
     by: &UserName,
 ) -> String {

@@ -34,6 +34,7 @@ use crate::image_claims::ImageClaims;
 use crate::images::{Puller, RegistryAccess, RegistryEvents, RegistryImages};
 use crate::log::{LogKey, Logs};
 use crate::options::Options;
+use crate::packages::Packages;
 use crate::performer::Performer;
 use crate::repository::Repositories;
 use crate::rollouts::Rollouts;
@@ -182,7 +183,7 @@ impl Parts {
         let runs = Arc::new(Runs::new(store.clone(), sender.clone(), changes.clone()));
         let groups = Arc::new(Groups::new(store.clone(), sender.clone(), runs.clone(), changes.clone()));
         let deliveries = Deliveries::new(store.clone(), sender.clone(), changes.clone());
-        let repositories = Repositories::new(store.clone(), forge.clone(), sender);
+        let repositories = Arc::new(Repositories::new(store.clone(), forge.clone(), sender));
         let logs = Logs::new(options.data.join("logs"));
 
         let puller = Puller::new();
@@ -190,10 +191,19 @@ impl Parts {
         let access = RegistryAccess {
             accounts: accounts.clone(),
             claims: claims.clone(),
+            runs: runs.clone(),
             puller: puller.clone(),
             anonymous_pull: options.registry.anonymous_pull.clone(),
         };
-        let events = RegistryEvents { store: store.clone() };
+        let packages = Packages {
+            claims: claims.clone(),
+            deliveries: deliveries.clone(),
+            repositories: repositories.clone(),
+            runs: runs.clone(),
+            host: address.to_string(),
+            url: url.clone(),
+        };
+        let events = RegistryEvents { store: store.clone(), packages };
         let mut settings = sluice_registry::Options::new(Arc::new(access), Arc::new(events));
         settings.quotas = options.registry.quotas.clone();
         settings.immutable_tags.clone_from(&options.registry.immutable_tags);

@@ -3,10 +3,11 @@ use rusqlite::Connection;
 use crate::StoreError;
 
 /// Every change to the schema, in order. One that has been released is never edited: a test freezes their digests.
-pub(crate) const MIGRATIONS: [&str; 3] = [
+pub(crate) const MIGRATIONS: [&str; 4] = [
     include_str!("../migrations/0001_first.sql"),
     include_str!("../migrations/0002_image_claims.sql"),
     include_str!("../migrations/0003_token_scopes.sql"),
+    include_str!("../migrations/0004_packages_seen.sql"),
 ];
 
 /// Brings the schema up to date. A schema newer than this program's is left alone and refused.
@@ -48,7 +49,7 @@ mod tests {
 
     #[test]
     fn a_migration_that_was_released_is_never_edited() {
-        let frozen = [FROZEN_0001, FROZEN_0002, FROZEN_0003];
+        let frozen = [FROZEN_0001, FROZEN_0002, FROZEN_0003, FROZEN_0004];
         for (sql, frozen) in MIGRATIONS.iter().zip(frozen) {
             let mut hash = Fnv(0xcbf2_9ce4_8422_2325);
             hash.write(sql.as_bytes());
@@ -60,6 +61,7 @@ mod tests {
     const FROZEN_0001: u64 = 16685293435949934661;
     const FROZEN_0002: u64 = 8626737242845537864;
     const FROZEN_0003: u64 = 2406388682034023237;
+    const FROZEN_0004: u64 = 16856384771925429507;
 
     #[test]
     fn a_newer_schema_is_refused() {

@@ -65,6 +65,19 @@ pub(crate) fn image_owner(
     Ok(found.into_iter().next())
 }
 
+/// What a repository was last told that a tag of an image points to.
+pub(crate) fn package_seen(
+    connection: &Connection,
+    repository: &str,
+    image: &str,
+    tag: &str,
+) -> Result<Option<Digest>, StoreError> {
+    let sql = "SELECT digest FROM packages_seen WHERE repository = $1 AND image = $2 AND tag = $3";
+    let keys = [repository.into(), image.into(), tag.into()];
+    let found = query(connection, sql, &keys, |row| parse("digest", row.get::<_, String>(0)?))?;
+    Ok(found.into_iter().next())
+}
+
 pub(crate) fn images_of(connection: &Connection, repository: &str) -> Result<Vec<String>, StoreError> {
     let sql = "SELECT image FROM image_claims WHERE repository = $1 ORDER BY image";
     query(connection, sql, &[repository.into()], |row| Ok(row.get(0)?))

@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
 
 use rusqlite::Connection;
-use sluice_model::{RepositoryName, RunId, UserName};
+use sluice_model::{Digest, RepositoryName, RunId, UserName};
 use tokio::sync::oneshot;
 
 use crate::pool::Pool;
@@ -133,6 +133,17 @@ impl Store {
     pub async fn image_owner(&self, image: &str) -> Result<Option<RepositoryName>, StoreError> {
         let image = image.to_owned();
         self.read(move |connection| push::image_owner(connection, &image)).await
+    }
+
+    /// What a repository was last told that a tag of an image points to.
+    pub async fn package_seen(
+        &self,
+        repository: &RepositoryName,
+        image: &str,
+        tag: &str,
+    ) -> Result<Option<Digest>, StoreError> {
+        let (repository, image, tag) = (repository.clone(), image.to_owned(), tag.to_owned());
+        self.read(move |connection| push::package_seen(connection, repository.as_str(), &image, &tag)).await
     }
 
     pub async fn runs(&self, filter: RunFilter) -> Result<Vec<RunRow>, StoreError> {

@@ -1,5 +1,5 @@
 use rusqlite::Connection;
-use sluice_model::{CommitSha, InstanceId, RepositoryName, RunId, Timestamp, UserName};
+use sluice_model::{CommitSha, Digest, InstanceId, RepositoryName, RunId, Timestamp, UserName};
 
 use crate::event::{self, EffectKey, StoredEffect};
 use crate::push;
@@ -86,6 +86,13 @@ pub enum Write {
     ClaimImages {
         repository: RepositoryName,
         images: Vec<String>,
+    },
+    /// A repository has been told about a tag of an image.
+    SeePackage {
+        repository: RepositoryName,
+        image: String,
+        tag: String,
+        digest: Digest,
     },
     Acknowledge(EffectKey),
 }
@@ -202,6 +209,11 @@ fn apply_write(connection: &Connection, write: &Write) -> Result<(), StoreError>
                 image.digest.as_str().into(),
                 image.at.0.into(),
             ],
+        ),
+        Write::SeePackage { repository, image, tag, digest } => (
+            "INSERT INTO packages_seen (repository, image, tag, digest) VALUES ($1, $2, $3, $4)
+             ON CONFLICT (repository, image, tag) DO UPDATE SET digest = excluded.digest",
+            vec![repository.as_str().into(), image.into(), tag.into(), digest.as_str().into()],
         ),
         Write::Acknowledge(key) => (
             "DELETE FROM outbox WHERE stream = $1 AND sequence = $2 AND position = $3",

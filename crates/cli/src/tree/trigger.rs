@@ -90,6 +90,7 @@ impl TriggerArgs {
             repository: repository_name(root, checkout.origin_url.as_deref()),
             head_ref,
             changed_paths: self.changed_paths(root, base.as_deref()),
+            image_chain: Vec::new(),
             base_ref: base,
             git_ref,
             sha,

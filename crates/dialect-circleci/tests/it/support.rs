@@ -63,6 +63,7 @@ pub fn push(git_ref: &str) -> Trigger {
         base_ref: None,
         head_ref: None,
         changed_paths: None,
+        image_chain: Vec::new(),
         inputs: Default::default(),
         payload: String::new(),
         subject: String::new(),

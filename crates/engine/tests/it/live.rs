@@ -103,6 +103,7 @@ pub fn trigger() -> Trigger {
         base_ref: None,
         head_ref: None,
         changed_paths: None,
+        image_chain: Vec::new(),
         inputs: BTreeMap::new(),
         payload: r#"{"head_commit":{"message":"Sell more"}}"#.to_owned(),
         subject: "Sell more".to_owned(),

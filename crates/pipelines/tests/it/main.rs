@@ -15,6 +15,7 @@ fn push(git_ref: &str) -> Trigger {
         base_ref: None,
         head_ref: None,
         changed_paths: None,
+        image_chain: Vec::new(),
         inputs: Default::default(),
         payload: String::new(),
         subject: "Change".to_owned(),

@@ -47,15 +47,28 @@ pub(crate) const ROOT: &[Key] = &[
     key("services", Form::MapOf(NAME, SERVICE), "{}", "What a release consists of."),
     key("environments", Form::MapOf(NAME, ENVIRONMENT), "{}", "Where a release goes, in this order."),
     key("targets", Form::MapOf(NAME, TARGET), "{}", "Where environments run."),
-    key("registry", Form::Map(REGISTRY), "{}", "How long the images of this repository are kept."),
+    key(
+        "registry",
+        Form::Map(REGISTRY),
+        "{}",
+        "How long the images of this repository are kept, and which of others it follows.",
+    ),
 ];
 
-pub(crate) const REGISTRY: &[Key] = &[key(
-    "retention",
-    Form::ListOf(RETENTION),
-    "[]",
-    "Which tags go. The first rule that matches a tag decides about it; a tag that no rule matches stays, and so does whatever was released.",
-)];
+pub(crate) const REGISTRY: &[Key] = &[
+    key(
+        "follow",
+        Form::Texts,
+        "[]",
+        "Images of others whose push starts the workflows that are `on: registry_package`; `*` stands for any characters: `base/*`.",
+    ),
+    key(
+        "retention",
+        Form::ListOf(RETENTION),
+        "[]",
+        "Which tags go. The first rule that matches a tag decides about it; a tag that no rule matches stays, and so does whatever was released.",
+    ),
+];
 
 pub(crate) const RETENTION: &[Key] = &[
     key("tags", Form::Text, "", "The tags that the rule is about; `*` stands for any characters: `build-*`."),

@@ -5,7 +5,7 @@ mod keys;
 mod model;
 mod parse;
 mod reader;
-mod retention;
+mod registry;
 mod schema;
 mod service;
 mod words;

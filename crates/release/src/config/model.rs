@@ -17,6 +17,9 @@ pub struct Config {
     /// In the file's order: the first that matches a tag decides about it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub retention: Vec<RetentionRule>,
+    /// Images whose push starts workflows that are `on: registry_package`. `*` stands for any characters.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub follow: Vec<String>,
 }
 
 /// How long tags of this repository's images are kept. A tag goes when it is neither among the newest nor young.

@@ -5,7 +5,7 @@ use sluice_source::{Diagnostic, DuplicateKeys, Limits, Location, MergeKeys, Node
 use super::environment::environments;
 use super::keys::{KINDS, ON, RELEASE, ROOT, TARGET};
 use super::reader::{Map, Reader};
-use super::retention::retention;
+use super::registry::{Registry, registry};
 use super::service::services;
 use super::words::{is_name, is_pattern};
 use crate::{Config, ReleaseRule, Target};
@@ -65,8 +65,8 @@ fn root_of(reader: &mut Reader<'_>, node: &Node) -> Option<Config> {
     let services = services(reader, &root);
     let targets = targets(reader, &root);
     let environments = environments(reader, &root, &services, &targets);
-    let retention = retention(reader, &root);
-    Some(Config { name, release, services, environments, targets, retention })
+    let Registry { retention, follow } = registry(reader, &root);
+    Some(Config { name, release, services, environments, targets, retention, follow })
 }
 
 fn release_rule(reader: &mut Reader<'_>, root: &Map<'_>) -> ReleaseRule {

@@ -71,6 +71,13 @@ pub(crate) fn is_tag_pattern(text: &str) -> bool {
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'*'))
 }
 
+/// Images' repositories in which `*` stands for any characters, slashes too.
+pub(crate) fn is_image_pattern(text: &str) -> bool {
+    let is_plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    (1..=255).contains(&text.len())
+        && text.bytes().all(|b| is_plain(b) || matches!(b, b'.' | b'_' | b'-' | b'/' | b'*'))
+}
+
 /// What the release patterns understand: plain characters, `*`, `**`, `?`.
 pub(crate) fn is_pattern(text: &str) -> bool {
     (1..=200).contains(&text.len())

@@ -140,6 +140,21 @@ fn retention_bounds_tags_by_number_or_age() {
 }
 
 #[test]
+fn images_are_followed_by_pattern() {
+    let parsed = parse("sluice.yaml", "registry: { follow: [base/*, tools/jq] }");
+    assert_eq!(parsed.diagnostics, []);
+    assert_eq!(parsed.config.expect("the file is sound").follow, ["base/*", "tools/jq"]);
+    let told_of = |follow: &str| told(&format!("registry: {{ follow: {follow} }}"));
+    assert!(
+        told_of("[Base/*]").contains("`Base/*` in `registry.follow` names no images"),
+        "{}",
+        told_of("[Base/*]")
+    );
+    assert!(told_of("{ a: b }").contains("sluice-yaml/wrong-form"), "{}", told_of("{ a: b }"));
+    assert!(told_of(&format!("[{}]", "a,".repeat(101))).contains("sluice-yaml/too-many"));
+}
+
+#[test]
 fn limits_hold() {
     let many = |what: &str, one: &dyn Fn(usize) -> String, count: usize| {
         format!("{what}:\n{}", (0..count).map(|n| format!("  {}\n", one(n))).collect::<String>())

@@ -125,6 +125,7 @@ mod tests {
             base_ref: None,
             head_ref: None,
             changed_paths: None,
+            image_chain: Vec::new(),
             inputs: Default::default(),
             payload: String::new(),
             subject: String::new(),

@@ -51,6 +51,7 @@ impl World {
                 base_ref: None,
                 head_ref: None,
                 changed_paths: None,
+                image_chain: Vec::new(),
                 inputs: Default::default(),
                 payload: String::new(),
                 subject: String::new(),

@@ -316,6 +316,7 @@ pub fn order(dialect: Dialect, job: Job) -> JobOrder {
             base_ref: None,
             head_ref: None,
             changed_paths: None,
+            image_chain: Vec::new(),
             inputs: Default::default(),
             payload: String::new(),
             subject: "first".to_owned(),

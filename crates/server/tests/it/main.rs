@@ -6,6 +6,7 @@ mod age;
 mod gates;
 mod groups;
 mod jobs;
+mod packages;
 mod pages;
 mod push;
 mod registry;

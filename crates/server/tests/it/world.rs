@@ -153,6 +153,8 @@ pub fn options(folder: &Path) -> Options {
     let mut options = Options::new(folder.join("data"), folder.join("no-binary"), version);
     options.listen = "127.0.0.1:0".parse().unwrap();
     options.executor = ExecutorChoice::Host;
+    // However few processors the machine has: some tests have jobs wait for each other.
+    options.jobs = Some(8);
     options
 }
 

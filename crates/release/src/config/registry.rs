@@ -1,14 +1,46 @@
 use super::keys::{REGISTRY, RETENTION};
 use super::reader::{Map, Reader};
-use super::words::is_tag_pattern;
+use super::words::{is_image_pattern, is_tag_pattern};
 use crate::RetentionRule;
 
 const MAX_RULES: usize = 100;
 
-pub(crate) fn retention(reader: &mut Reader<'_>, root: &Map<'_>) -> Vec<RetentionRule> {
-    let Some(registry) = root.get("registry").and_then(|node| reader.map(node, "registry", REGISTRY)) else {
-        return Vec::new();
-    };
+const MAX_FOLLOWED: usize = 100;
+
+/// The file's `registry`.
+#[derive(Default)]
+pub(crate) struct Registry {
+    pub retention: Vec<RetentionRule>,
+    pub follow: Vec<String>,
+}
+
+pub(crate) fn registry(reader: &mut Reader<'_>, root: &Map<'_>) -> Registry {
+    let map = root.get("registry").and_then(|node| reader.map(node, "registry", REGISTRY));
+    map.map_or_else(Registry::default, |registry| Registry {
+        retention: retention(reader, &registry),
+        follow: follow(reader, &registry),
+    })
+}
+
+fn follow(reader: &mut Reader<'_>, registry: &Map<'_>) -> Vec<String> {
+    let Some(node) = registry.get("follow") else { return Vec::new() };
+    let patterns = reader.texts(registry, "follow").unwrap_or_default();
+    if patterns.len() > MAX_FOLLOWED {
+        let message =
+            format!("`registry.follow` has {} patterns; at most {MAX_FOLLOWED} are taken", patterns.len());
+        reader.error(node, "too-many", message);
+    }
+    for pattern in patterns.iter().filter(|pattern| !is_image_pattern(pattern)) {
+        let message = format!(
+            "`{pattern}` in `registry.follow` names no images: expected a name in which `*` stands for any characters, as \
+             in `base/*`"
+        );
+        reader.error(node, "wrong-form", message);
+    }
+    patterns
+}
+
+fn retention(reader: &mut Reader<'_>, registry: &Map<'_>) -> Vec<RetentionRule> {
     let Some(node) = registry.get("retention") else { return Vec::new() };
     let Some(items) = node.items() else {
         reader.error(node, "wrong-form", "`registry.retention` is no list of rules");
