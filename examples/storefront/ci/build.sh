@@ -18,6 +18,7 @@ fi
 
 # The same without an engine: `sluice image pack` makes the image of the same binary.
 export CARGO_TARGET_DIR=$TARGET_FOLDER
+layer=$(layer "binary-$name" "$name")
 npm_ci audit
 case $name in
   api)
@@ -29,20 +30,22 @@ case $name in
     npm_ci web
     unit web results/web
     AUDIT=$AUDIT ADVISORIES=$ADVISORIES node audit/audit.mjs web/package-lock.json web/server/Cargo.lock
+    # It is compiled into the server.
     (cd web && npm run build --silent)
     unit web/server results/web-server
     package=web/server port=8080
     ;;
 esac
-# Other builds on this machine write to the same place.
-room=$(mktemp -d)
-trap 'rm -rf "$room"' EXIT
 (
-  flock 9
-  (cd "$package" && cargo build --release --locked --target "$TARGET")
-  cp "$TARGET_FOLDER/$TARGET/release/$name" "$room"
-) 9> "$TARGET_FOLDER/build.lock"
-sluice image pack "$room/$name" --to "oci-archive:images/$name.tar:build-$COMMIT" \
+  build_alone "$package"
+  if [ ! -e "$layer/$name" ]; then
+    (cd "$package" && cargo build --release --locked --target "$TARGET")
+    mkdir -p "$layer"
+    cp "$TARGET_FOLDER/$TARGET/release/$name" "$layer/new"
+    mv "$layer/new" "$layer/$name"
+  fi
+)
+sluice image pack "$layer/$name" --to "oci-archive:images/$name.tar:build-$COMMIT" \
   --entrypoint "/$name" --user 10001 --port "$port" \
   --env "VERSION=$VERSION" --env "COMMIT=$COMMIT" --env "BUILT_AT=$BUILT_AT" --env "PORT=$port" \
   --label "org.opencontainers.image.title=storefront/$name" --label "org.opencontainers.image.version=$VERSION" \

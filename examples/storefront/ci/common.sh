@@ -26,11 +26,26 @@ compose() {
 }
 npm_ci() { (cd "$1" && npm ci --no-fund --no-audit --loglevel=error); }
 
-# Without an engine there are no layers; this keeps the one that pays: what has passed for the same files is not run again.
+# Without an engine there are no layers; these keep what pays: what has passed, or was built, of the same files by the same compiler is
+# not done again. They are forgotten after a month.
+layer() { # NAME FOLDER: the folder that keeps it
+  local digest
+  digest=$({ rustc --version && find "$2" .cargo ci/unit.sh \( -name target -o -name node_modules -o -name dist \) -prune -o -type f -print0 |
+    sort -z | xargs -0 sha256sum; } | sha256sum)
+  mkdir -p "$TARGET_FOLDER/layers"
+  find "$TARGET_FOLDER/layers" -mindepth 1 -maxdepth 1 -mtime +30 -exec rm -rf {} + 2>/dev/null || true
+  echo "$TARGET_FOLDER/layers/${1//\//-}-${digest:0:32}"
+}
+# Cargo tells by its time whether a source has changed, and would take another checkout's program that was built since this one's
+# sources were written: they are written now, while nobody else builds. Holds the lock until the subshell ends that calls it.
+build_alone() { # PACKAGE
+  exec 8> "$TARGET_FOLDER/build.lock"
+  flock 8
+  find "$1" \( -name target -o -name node_modules \) -prune -o -type f -exec touch {} +
+}
 unit() { # FOLDER RESULTS
-  local digest layer
-  digest=$(find "$1" ci/unit.sh \( -name target -o -name node_modules -o -name dist \) -prune -o -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum)
-  layer=$TARGET_FOLDER/passed/${1//\//-}-${digest:0:32}
+  local layer
+  layer=$(layer "unit-$1" "$1")
   mkdir -p "$layer" "$2"
   (
     flock 9
@@ -38,6 +53,7 @@ unit() { # FOLDER RESULTS
       echo "$1: format, lint and unit tests have passed before, for the same files"
       cp -r "$layer/." "$2"
     else
+      [ ! -e "$1/Cargo.toml" ] || build_alone "$1"
       CARGO_TARGET_DIR=$TARGET_FOLDER ci/unit.sh "$1" "$2"
       cp -r "$2/." "$layer"
       touch "$layer/passed"
