@@ -16,6 +16,16 @@ trap 'stop; rm -rf "$work"' EXIT
 
 resident_kib() { awk "/^$1:/ {print \$2}" "/proc/$server/status"; }
 
+# One blob of 4 GiB, sent as it is made: nobody holds it in memory.
+push_huge() { # HOST:PORT
+    local digest place
+    digest=$(head -c 4G /dev/zero | sha256sum | cut -d' ' -f1)
+    place=$(curl -fsS -X POST -o /dev/null -D - "http://$1/v2/huge/blobs/uploads/" | tr -d '\r' | sed -n 's/^[Ll]ocation: *//p')
+    case $place in http*) ;; *) place="http://$1$place" ;; esac
+    case $place in *\?*) place="$place&" ;; *) place="$place?" ;; esac
+    head -c 4G /dev/zero | curl -fsS -H 'Expect:' -T - "${place}digest=sha256:$digest"
+}
+
 measure() { # NAME HOST:PORT
     local idle
     for _ in $(seq 200); do
@@ -23,6 +33,8 @@ measure() { # NAME HOST:PORT
         sleep 0.05
     done
     idle=$(resident_kib VmRSS)
+    push_huge "$2"
+    echo "$1: memory over idle, 4 GiB push   $((($(resident_kib VmHWM) - idle) / 1024)) MiB"
     "$bin/bench" "$2" "$1"
     echo "$1: memory, most over idle       $((($(resident_kib VmHWM) - idle) / 1024)) MiB"
     stop
