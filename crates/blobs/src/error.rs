@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 
 use sluice_model::Digest;
 
-use crate::UploadId;
+use crate::{BucketUrl, UploadId};
 
 /// Why bytes could not be stored or read.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +23,13 @@ pub enum BlobError {
     Interrupted(#[source] io::Error),
     #[error("the disk that holds {} is full: free some space or move the data folder", path.display())]
     DiskFull { path: PathBuf },
+    #[error("the bucket {url} failed: {source}")]
+    Bucket { url: BucketUrl, source: object_store::Error },
+    #[error(
+        "{} has blobs in the bucket {kept}: start with that one, or move them back first",
+        path.display()
+    )]
+    OtherBucket { path: PathBuf, kept: String },
     #[error("{}: {source}", path.display())]
     Io { path: PathBuf, source: io::Error },
 }

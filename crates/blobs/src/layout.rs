@@ -10,6 +10,8 @@ use crate::{Algorithm, UploadId};
 ///
 /// ```text
 /// sha256/ab/ab12…       a blob: complete, flushed, never written again
+/// sha256/ab/ab12….away  a blob in the bucket: its size in bytes, as text
+/// bucket                the URL of the bucket that has such blobs
 /// quarantine/sha256-…   what was a blob, and rotted
 /// uploads/<id>-<scope>  an upload that may still grow
 /// uploads/new-<id>      a blob that is being written in one go; left only by a crash
@@ -21,6 +23,9 @@ pub(crate) struct Layout {
 
 /// What begins the name of a file that no later request can find again.
 pub(crate) const UNNAMED: &str = "new-";
+
+/// What ends the name of the file that stands for a blob in the bucket.
+pub(crate) const AWAY: &str = ".away";
 
 impl Layout {
     pub fn new(root: PathBuf) -> Self {
@@ -43,6 +48,16 @@ impl Layout {
     pub fn blob(&self, digest: &Digest) -> PathBuf {
         let hex = digest.hex();
         self.root.join(digest.algorithm()).join(&hex[..2]).join(hex)
+    }
+
+    pub fn away(&self, digest: &Digest) -> PathBuf {
+        let mut path = self.blob(digest).into_os_string();
+        path.push(AWAY);
+        path.into()
+    }
+
+    pub fn bucket(&self) -> PathBuf {
+        self.root.join("bucket")
     }
 
     pub fn quarantined(&self, digest: &Digest) -> PathBuf {

@@ -1,5 +1,6 @@
-//! Content-addressed bytes on disk: layers, artifacts, caches, logs. Gives no meaning to them.
+//! Content-addressed bytes, on disk or in a bucket: layers, artifacts, caches, logs. Gives no meaning to them.
 
+mod bucket;
 mod error;
 mod hash;
 mod layout;
@@ -7,6 +8,7 @@ mod read;
 mod store;
 mod upload;
 
+pub use bucket::{BucketOptions, BucketUrl};
 pub use error::BlobError;
 pub use hash::{Algorithm, Hasher, digest_of};
 pub use read::{BlobFile, BlobStream};

@@ -1,5 +1,5 @@
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -10,9 +10,10 @@ use futures_util::{Stream, StreamExt};
 use sluice_model::Digest;
 use tokio::sync::OwnedMutexGuard;
 
-use crate::layout::{Layout, UNNAMED, sync_folder};
+use crate::bucket::Bucket;
+use crate::layout::{AWAY, Layout, UNNAMED, sync_folder};
 use crate::upload::{Growing, OpenUploads};
-use crate::{Algorithm, BlobError, BlobFile, UploadId};
+use crate::{Algorithm, BlobError, BlobFile, BucketOptions, BucketUrl, UploadId};
 
 /// Bytes are written in batches of about this size.
 const BATCH_BYTES: usize = 512 * 1024;
@@ -29,6 +30,8 @@ pub struct Blobs {
 
 struct Shared {
     layout: Layout,
+    /// Where whole blobs that were uploaded go; none: they stay on the disk.
+    bucket: Option<Bucket>,
     uploads: OpenUploads,
     limit_bytes: u64,
 }
@@ -39,6 +42,8 @@ pub struct BlobEntry {
     pub digest: Digest,
     pub size_bytes: u64,
     pub modified: SystemTime,
+    /// Its bytes are in the bucket.
+    pub is_away: bool,
 }
 
 /// What was written.
@@ -60,17 +65,44 @@ impl Blobs {
 
     /// As `open`, refusing any blob of more than `limit_bytes`.
     pub async fn open_with_limit(root: impl Into<PathBuf>, limit_bytes: u64) -> Result<Self, BlobError> {
+        Self::open_in(root, limit_bytes, None).await
+    }
+
+    /// As `open_with_limit`. With a bucket, the bytes of blobs that are uploaded from now on are objects there, and the
+    /// folder has their names and sizes; what is stored out of memory, and what was there before, stays on the disk.
+    ///
+    /// # Errors
+    /// `Bucket` where it does not answer, `OtherBucket` where the folder's blobs are in another one.
+    pub async fn open_in(
+        root: impl Into<PathBuf>,
+        limit_bytes: u64,
+        bucket: Option<BucketOptions>,
+    ) -> Result<Self, BlobError> {
         let layout = Layout::new(root.into());
-        let shared = Arc::new(Shared { layout, uploads: OpenUploads::default(), limit_bytes });
+        let bucket = match bucket {
+            Some(options) => Some(Bucket::open(options).await?),
+            None => None,
+        };
+        let shared = Arc::new(Shared { layout, bucket, uploads: OpenUploads::default(), limit_bytes });
         let blobs = Self { shared };
-        blobs.blocking(|shared| prepare(&shared.layout)).await?;
+        blobs
+            .blocking(|shared| {
+                prepare(&shared.layout)?;
+                remember(&shared.layout, shared.bucket.as_ref().map(Bucket::url))
+            })
+            .await?;
         Ok(blobs)
     }
 
     /// The size of a blob in bytes; none where it is not there.
     pub async fn size(&self, digest: &Digest) -> Result<Option<u64>, BlobError> {
-        let path = self.path(digest);
-        self.blocking(move |_| size_of(&path)).await
+        let digest = digest.clone();
+        self.blocking(move |shared| Ok(shared.held(&digest)?.map(|held| held.size_bytes()))).await
+    }
+
+    /// As `size`, on the caller's thread; nothing where the disk fails.
+    pub fn size_here(&self, digest: &Digest) -> Option<u64> {
+        self.shared.held(digest).ok().flatten().map(|held| held.size_bytes())
     }
 
     pub async fn contains(&self, digest: &Digest) -> Result<bool, BlobError> {
@@ -79,19 +111,25 @@ impl Blobs {
 
     /// Opens a blob for reading; none where it is not there.
     pub async fn get(&self, digest: &Digest) -> Result<Option<BlobFile>, BlobError> {
-        let path = self.path(digest);
-        self.blocking(move |_| match File::open(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(BlobError::at(&path, error)),
-            Ok(file) => {
-                let size = file.metadata().map_err(|error| BlobError::at(&path, error))?.len();
-                Ok(Some(BlobFile::new(file, path, size)))
+        let digest = digest.clone();
+        self.blocking(move |shared| {
+            let path = shared.layout.blob(&digest);
+            match File::open(&path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(BlobError::at(&path, error)),
+                Ok(file) => {
+                    let size = file.metadata().map_err(|error| BlobError::at(&path, error))?.len();
+                    return Ok(Some(BlobFile::new(file, path, size)));
+                }
             }
+            let away = size_away(&shared.layout.away(&digest))?;
+            let (Some(bucket), Some(size_bytes)) = (&shared.bucket, away) else { return Ok(None) };
+            Ok(Some(BlobFile::away(bucket.clone(), digest, shared.layout.unnamed(), size_bytes)))
         })
         .await
     }
 
-    /// Where the blob lies or would lie.
+    /// Where a blob that was stored out of memory lies or would lie.
     pub fn path(&self, digest: &Digest) -> PathBuf {
         self.shared.layout.blob(digest)
     }
@@ -118,13 +156,9 @@ impl Blobs {
         let wanted = expected.cloned();
         let file = self.blocking(move |shared| shared.create_unnamed(wanted.as_ref())).await?;
         let slot = Arc::new(tokio::sync::Mutex::new(Some(file))).lock_owned().await;
-        let mut slot = self.pump(slot, body).await?;
+        let slot = self.pump(slot, body).await?;
         let expected = expected.cloned();
-        self.blocking(move |shared| match slot.as_mut() {
-            Some(file) => shared.install(file, expected.as_ref()),
-            None => Err(lost_slot(&shared.layout)),
-        })
-        .await
+        self.install(slot, expected).await
     }
 
     /// Begins an upload that may take several requests. `scope` names who may go on with it: an upload is found
@@ -198,14 +232,8 @@ impl Blobs {
         scope: &str,
         digest: &Digest,
     ) -> Result<Stored, BlobError> {
-        let mut slot = self.upload(id, scope).await?;
-        let digest = digest.clone();
-        let outcome = self
-            .blocking(move |shared| match slot.as_mut() {
-                Some(file) => shared.install(file, Some(&digest)),
-                None => Err(lost_slot(&shared.layout)),
-            })
-            .await;
+        let slot = self.upload(id, scope).await?;
+        let outcome = self.install(slot, Some(digest.clone())).await;
         if matches!(outcome, Ok(_) | Err(BlobError::DigestMismatch { .. })) {
             self.shared.uploads.forget(id);
         }
@@ -240,18 +268,67 @@ impl Blobs {
         .await
     }
 
+    /// The objects of the bucket that are no blobs, older than `idle`: a crash or a failure left them.
+    pub async fn stray_objects(&self, idle: Duration) -> Result<Vec<Digest>, BlobError> {
+        let Some(bucket) = &self.shared.bucket else { return Ok(Vec::new()) };
+        let old = bucket.list().await?.into_iter().filter(|object| object.age >= idle);
+        let old: Vec<Digest> = old.map(|object| object.digest).collect();
+        self.blocking(move |shared| {
+            let mut strays = Vec::new();
+            for digest in old {
+                if size_away(&shared.layout.away(&digest))?.is_none() {
+                    strays.push(digest);
+                }
+            }
+            Ok(strays)
+        })
+        .await
+    }
+
+    /// Removes such an object, unless it is a blob by now. No upload of the same bytes may end meanwhile.
+    pub async fn remove_stray(&self, digest: &Digest) -> Result<bool, BlobError> {
+        let Some(bucket) = &self.shared.bucket else { return Ok(false) };
+        let away = self.shared.layout.away(digest);
+        if self.blocking(move |_| size_away(&away)).await?.is_some() {
+            return Ok(false);
+        }
+        bucket.delete(digest).await.map(|()| true)
+    }
+
     /// Removes a blob. False where there was none.
     pub async fn delete(&self, digest: &Digest) -> Result<bool, BlobError> {
-        let path = self.path(digest);
-        self.blocking(move |_| remove(&path)).await
+        let (path, away) = (self.path(digest), self.shared.layout.away(digest));
+        let (was_here, was_away) = self
+            .blocking(move |_| {
+                let was_away = remove(&away)?;
+                if was_away && let Some(folder) = away.parent() {
+                    // An upload of the same bytes must not find the name of an object that is gone.
+                    sync_folder(folder).map_err(|error| BlobError::at(folder, error))?;
+                }
+                Ok((remove(&path)?, was_away))
+            })
+            .await?;
+        if was_away && let Some(bucket) = &self.shared.bucket {
+            bucket.delete(digest).await?;
+        }
+        Ok(was_here || was_away)
     }
 
     /// Sets a blob aside, where nobody finds it, and a person may look at it. False where it has gone or changed since
     /// it was listed.
     pub async fn quarantine(&self, listed: &BlobEntry) -> Result<bool, BlobError> {
+        if let Some(bucket) = self.shared.bucket.as_ref().filter(|_| listed.is_away) {
+            let path = self.shared.layout.away(&listed.digest);
+            let modified = self.blocking(move |_| modified(&path)).await?;
+            if modified != Some(listed.modified) {
+                return Ok(false);
+            }
+            bucket.set_aside(&listed.digest).await?;
+            return self.delete(&listed.digest).await;
+        }
         let listed = listed.clone();
         self.blocking(move |shared| {
-            let BlobEntry { digest, size_bytes, modified } = listed;
+            let BlobEntry { is_away: _, digest, size_bytes, modified } = listed;
             let (path, place) = (shared.layout.blob(&digest), shared.layout.quarantined(&digest));
             let is_same = match fs::metadata(&path).and_then(|meta| Ok((meta.len(), meta.modified()?))) {
                 Ok(now) => now == (size_bytes, modified),
@@ -332,6 +409,50 @@ impl Blobs {
         }
     }
 
+    /// Puts an upload that is whole into its place.
+    async fn install(&self, mut slot: Slot, expected: Option<Digest>) -> Result<Stored, BlobError> {
+        let Some(bucket) = self.shared.bucket.clone() else {
+            return self
+                .blocking(move |shared| match slot.as_mut() {
+                    Some(file) => shared.install(file, expected.as_ref()),
+                    None => Err(lost_slot(&shared.layout)),
+                })
+                .await;
+        };
+        self.send(&bucket, slot, expected).await
+    }
+
+    /// The object first, then the file that stands for it: a blob that can be seen is whole.
+    async fn send(
+        &self,
+        bucket: &Bucket,
+        mut slot: Slot,
+        expected: Option<Digest>,
+    ) -> Result<Stored, BlobError> {
+        let (slot, stored, is_held) = self
+            .blocking(move |shared| {
+                let file = slot.as_mut().ok_or_else(|| lost_slot(&shared.layout))?;
+                let stored = shared.seal(file, expected.as_ref())?;
+                let is_held = shared.held(&stored.digest)?.is_some();
+                Ok((slot, stored, is_held))
+            })
+            .await?;
+        if !is_held {
+            let path = slot.as_ref().ok_or_else(|| lost_slot(&self.shared.layout))?.path().to_owned();
+            let file = File::open(&path).map_err(|error| BlobError::at(&path, error))?;
+            bucket.put(&stored.digest, Arc::new(file), stored.size_bytes).await?;
+        }
+        self.blocking(move |shared| {
+            let file = slot.as_ref().ok_or_else(|| lost_slot(&shared.layout))?;
+            if !is_held {
+                shared.note_away(&stored)?;
+            }
+            remove(file.path())?;
+            Ok(stored)
+        })
+        .await
+    }
+
     async fn blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Shared) -> Result<T, BlobError> + Send + 'static,
@@ -362,18 +483,44 @@ impl Shared {
         Ok(())
     }
 
-    /// Flush, rename, flush the folder: in this order a blob that can be seen is whole, even after a power cut.
-    fn install(&self, file: &mut Growing, expected: Option<&Digest>) -> Result<Stored, BlobError> {
+    /// Where a blob's bytes are; none where it is not there.
+    fn held(&self, digest: &Digest) -> Result<Option<Held>, BlobError> {
+        if let Some(size_bytes) = size_of(&self.layout.blob(digest))? {
+            return Ok(Some(Held::Disk { size_bytes }));
+        }
+        Ok(size_away(&self.layout.away(digest))?.map(|size_bytes| Held::Bucket { size_bytes }))
+    }
+
+    /// Writes down that the bucket has a blob.
+    fn note_away(&self, blob: &Stored) -> Result<(), BlobError> {
+        let (new, target) = (self.layout.unnamed(), self.layout.away(&blob.digest));
+        let written = File::create_new(&new).and_then(|mut file| {
+            write!(file, "{}", blob.size_bytes)?;
+            file.sync_all()
+        });
+        written.map_err(|error| BlobError::at(&new, error))?;
+        let folder = target.parent().unwrap_or(self.layout.root());
+        self.rename(&new, &target, folder)?;
+        sync_folder(folder).map_err(|error| BlobError::at(folder, error))
+    }
+
+    /// Checks an upload's digest. After a wrong one the upload is gone.
+    fn seal(&self, file: &mut Growing, expected: Option<&Digest>) -> Result<Stored, BlobError> {
         let size_bytes = file.length();
-        let digest = match file.seal(expected) {
-            Ok(digest) => digest,
+        match file.seal(expected) {
+            Ok(digest) => Ok(Stored { digest, size_bytes }),
             Err(error) => {
                 if matches!(error, BlobError::DigestMismatch { .. }) {
                     remove(file.path())?;
                 }
-                return Err(error);
+                Err(error)
             }
-        };
+        }
+    }
+
+    /// Flush, rename, flush the folder: in this order a blob that can be seen is whole, even after a power cut.
+    fn install(&self, file: &mut Growing, expected: Option<&Digest>) -> Result<Stored, BlobError> {
+        let Stored { digest, size_bytes } = self.seal(file, expected)?;
         let target = self.layout.blob(&digest);
         let folder = target.parent().unwrap_or(self.layout.root());
         if size_of(&target)? == Some(size_bytes) {
@@ -445,13 +592,19 @@ fn prepare(layout: &Layout) -> Result<(), BlobError> {
 
 fn describe(algorithm: Algorithm, entry: &fs::DirEntry) -> Result<Option<BlobEntry>, BlobError> {
     let name = entry.file_name();
-    let Ok(digest) = format!("{}:{}", algorithm.as_str(), name.to_string_lossy()).parse() else {
+    let name = name.to_string_lossy();
+    let away = name.strip_suffix(AWAY);
+    let Ok(digest) = format!("{}:{}", algorithm.as_str(), away.unwrap_or(&name)).parse() else {
         return Ok(None);
     };
     match entry.metadata() {
         Ok(meta) => {
             let modified = meta.modified().map_err(|error| BlobError::at(&entry.path(), error))?;
-            Ok(Some(BlobEntry { digest, size_bytes: meta.len(), modified }))
+            let size_bytes = match away {
+                Some(_) => size_away(&entry.path())?.unwrap_or(0),
+                None => meta.len(),
+            };
+            Ok(Some(BlobEntry { digest, size_bytes, modified, is_away: away.is_some() }))
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(BlobError::at(&entry.path(), error)),
@@ -468,6 +621,64 @@ fn size_of(path: &Path) -> Result<Option<u64>, BlobError> {
         Ok(meta) => Ok(Some(meta.len())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(BlobError::at(path, error)),
+    }
+}
+
+/// Where a blob's bytes are.
+#[derive(Debug, Clone, Copy)]
+enum Held {
+    Disk { size_bytes: u64 },
+    Bucket { size_bytes: u64 },
+}
+
+impl Held {
+    fn size_bytes(self) -> u64 {
+        match self {
+            Self::Disk { size_bytes } | Self::Bucket { size_bytes } => size_bytes,
+        }
+    }
+}
+
+/// What the file that stands for a blob in the bucket says; none where there is none.
+fn size_away(path: &Path) -> Result<Option<u64>, BlobError> {
+    match fs::read_to_string(path) {
+        Ok(text) => {
+            let size = text.parse().map_err(|error| BlobError::at(path, io::Error::other(error)))?;
+            Ok(Some(size))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(BlobError::at(path, error)),
+    }
+}
+
+fn modified(path: &Path) -> Result<Option<SystemTime>, BlobError> {
+    match fs::metadata(path).and_then(|meta| meta.modified()) {
+        Ok(at) => Ok(Some(at)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(BlobError::at(path, error)),
+    }
+}
+
+/// Writes down which bucket the folder's blobs are in; a folder that has some is never opened with another, or without.
+fn remember(layout: &Layout, bucket: Option<&BucketUrl>) -> Result<(), BlobError> {
+    let path = layout.bucket();
+    let kept = match fs::read_to_string(&path) {
+        Ok(kept) => Some(kept),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(BlobError::at(&path, error)),
+    };
+    match (kept, bucket) {
+        (None, None) => Ok(()),
+        (Some(kept), Some(url)) if kept == url.to_string() => Ok(()),
+        (Some(kept), _) => Err(BlobError::OtherBucket { path: layout.root().to_owned(), kept }),
+        (None, Some(url)) => {
+            let written = File::create(&path).and_then(|mut file| {
+                write!(file, "{url}")?;
+                file.sync_all()
+            });
+            written.map_err(|error| BlobError::at(&path, error))?;
+            sync_folder(layout.root()).map_err(|error| BlobError::at(layout.root(), error))
+        }
     }
 }
 

@@ -1,5 +1,5 @@
 use anyhow::Context;
-use sluice_registry::{ImageRepository, Quotas, RepositoryPattern, TagPattern};
+use sluice_registry::{BucketOptions, BucketUrl, ImageRepository, Quotas, RepositoryPattern, TagPattern};
 use sluice_server::RegistryOptions;
 
 use crate::mirror_options::MirrorArgs;
@@ -7,6 +7,10 @@ use crate::mirror_options::MirrorArgs;
 /// What the server's registry allows.
 #[derive(clap::Args)]
 pub struct RegistryArgs {
+    /// Keep the bytes of image layers in a bucket, as in s3://images/sluice; credentials, region and endpoint come from the
+    /// environment, as AWS' own tools take them (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT_URL)
+    #[arg(long = "blobs", env = "SLUICE_BLOBS", value_name = "URL")]
+    bucket: Option<BucketUrl>,
     /// How much each image repository may hold, as in 20GB, or one of them, as in storefront/api=1TiB; may be repeated
     #[arg(long = "image-quota", value_name = "[NAME=]SIZE")]
     image_quotas: Vec<String>,
@@ -23,12 +27,19 @@ pub struct RegistryArgs {
 impl RegistryArgs {
     pub fn options(&self) -> anyhow::Result<RegistryOptions> {
         Ok(RegistryOptions {
+            bucket: self.bucket.clone().map(bucket),
             quotas: quotas(&self.image_quotas)?,
             immutable_tags: self.immutable_tags.clone(),
             anonymous_pull: self.anonymous_pull.clone(),
             mirrors: self.mirrors.options()?,
         })
     }
+}
+
+/// With the settings that AWS' own tools take from the environment.
+fn bucket(url: BucketUrl) -> BucketOptions {
+    let settings = std::env::vars().filter(|(name, _)| name.starts_with("AWS_")).collect();
+    BucketOptions { url, settings }
 }
 
 fn quotas(texts: &[String]) -> anyhow::Result<Quotas> {

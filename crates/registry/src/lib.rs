@@ -24,6 +24,8 @@ mod shelf;
 mod sweep;
 mod tokens;
 
+pub use sluice_blobs::{BucketOptions, BucketUrl};
+
 pub use access::{Access, AccessRequest, Action, Credentials, OpenToAll, Pusher, Verdict};
 pub use config::{History, ImageConfig, Nothing, Process, RootFs};
 pub use error::RegistryError;

@@ -58,8 +58,7 @@ impl Registry {
         let (name, blobs) = (repository.clone(), self.blobs.clone());
         let (size_bytes, own_bytes, mut tags) = self
             .shelf(move |shelf| {
-                let size =
-                    |digest: &Digest| std::fs::metadata(blobs.path(digest)).map_or(0, |meta| meta.len());
+                let size = |digest: &Digest| blobs.size_here(digest).unwrap_or(0);
                 let (all, own) = sizes(shelf, &name, size)?;
                 let mut tags = Vec::new();
                 for tag in shelf.tags(&name)? {

@@ -173,8 +173,7 @@ fn require_blob(
     if !shelf.has_blob(repository, &blob.digest)? {
         return Err(missing());
     }
-    let path = blobs.path(&blob.digest);
-    let actual = std::fs::metadata(path).map_err(|_| missing())?.len();
+    let actual = blobs.size_here(&blob.digest).ok_or_else(missing)?;
     if actual != blob.size {
         return Err(RegistryError::SizesDiffer { digest: blob.digest.clone(), said: blob.size, actual });
     }

@@ -86,7 +86,7 @@ impl Registry {
     async fn count(&self, repository: &ImageRepository) -> Result<u64, RegistryError> {
         let (name, blobs) = (repository.clone(), self.blobs.clone());
         self.shelf(move |shelf| {
-            let size = |digest: &Digest| std::fs::metadata(blobs.path(digest)).map_or(0, |meta| meta.len());
+            let size = |digest: &Digest| blobs.size_here(digest).unwrap_or(0);
             let held = shelf.blobs(&name)?.into_iter().chain(shelf.manifests(&name)?);
             Ok(held.map(|digest| size(&digest)).sum())
         })

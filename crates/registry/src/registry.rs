@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use sluice_blobs::{BlobFile, Blobs, Stored, UploadId};
+use sluice_blobs::{BlobFile, Blobs, BucketOptions, Stored, UploadId};
 use sluice_model::{Digest, Timestamp};
 use tokio::sync::RwLock;
 
@@ -25,6 +25,8 @@ pub struct Options {
     pub access: Arc<dyn Access>,
     pub events: Arc<dyn Events>,
     pub challenge: Challenge,
+    /// Where the bytes of blobs are kept; none: in the registry's folder.
+    pub bucket: Option<BucketOptions>,
     /// A blob of more bytes is refused.
     pub blob_limit_bytes: u64,
     /// Tags that can be set once, and neither moved nor taken away. None by default.
@@ -40,6 +42,7 @@ impl Options {
             access,
             events,
             challenge: Challenge::default(),
+            bucket: None,
             blob_limit_bytes: 64 * 1024 * 1024 * 1024,
             immutable_tags: Vec::new(),
             quotas: Quotas::default(),
@@ -74,9 +77,9 @@ impl Registry {
     /// Opens or makes the registry's folder. Only one process may have it open.
     pub async fn open(root: impl Into<PathBuf>, options: Options) -> Result<Arc<Self>> {
         let root = root.into();
-        let Options { access, events, challenge, blob_limit_bytes, immutable_tags, quotas, mirrors } =
+        let Options { access, events, challenge, bucket, blob_limit_bytes, immutable_tags, quotas, mirrors } =
             options;
-        let blobs = Blobs::open_with_limit(root.join("blobs"), blob_limit_bytes).await?;
+        let blobs = Blobs::open_in(root.join("blobs"), blob_limit_bytes, bucket).await?;
         let folder = root.join("repositories");
         let opened = tokio::task::spawn_blocking(move || {
             let shelf = Shelf::open(folder.clone())?;

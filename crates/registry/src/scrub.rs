@@ -96,7 +96,9 @@ impl Registry {
                         hasher
                     })
                     .await
-                    .map_err(|join| RegistryError::at(file.path(), std::io::Error::other(join)))?;
+                    .map_err(|join| {
+                        RegistryError::at("the registry's folder".as_ref(), std::io::Error::other(join))
+                    })?;
                 }
                 Err(error) => {
                     let problem = Some(format!("it cannot be read after {bytes} bytes: {error}"));

@@ -96,8 +96,15 @@ impl Registry {
         Ok(swept)
     }
 
-    /// Throws away the uploads that nobody wrote to for `idle`, and gives their number.
+    /// Throws away the uploads that nobody wrote to for `idle`, and gives their number. What they left in the bucket
+    /// goes too.
     pub async fn sweep_uploads(&self, idle: Duration) -> Result<usize, RegistryError> {
+        for batch in self.blobs.stray_objects(idle).await?.chunks(BATCH) {
+            let _alone = self.sweeping.alone().await;
+            for digest in batch {
+                self.blobs.remove_stray(digest).await?;
+            }
+        }
         Ok(self.blobs.sweep_uploads(idle).await?)
     }
 

@@ -1,7 +1,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use sluice_registry::{MirrorOptions, Quotas, RepositoryPattern, TagPattern};
+use sluice_registry::{BucketOptions, MirrorOptions, Quotas, RepositoryPattern, TagPattern};
 use sluice_runner::{ActionSource, ExecutorChoice, ImageMap};
 use sluice_wire::ServerVersion;
 
@@ -33,6 +33,8 @@ pub struct Options {
 /// What the registry allows.
 #[derive(Debug, Clone, Default)]
 pub struct RegistryOptions {
+    /// Where the bytes of layers are kept; none: in the data folder.
+    pub bucket: Option<BucketOptions>,
     pub quotas: Quotas,
     /// Tags that are set once, and neither moved nor removed.
     pub immutable_tags: Vec<TagPattern>,

@@ -207,6 +207,7 @@ impl Parts {
         let mut settings = sluice_registry::Options::new(Arc::new(access), Arc::new(events));
         settings.quotas = options.registry.quotas.clone();
         settings.immutable_tags.clone_from(&options.registry.immutable_tags);
+        settings.bucket.clone_from(&options.registry.bucket);
         settings.mirrors.clone_from(&options.registry.mirrors);
         let registry = Registry::open(options.data.join("registry"), settings).await?;
 

@@ -1,2 +1,4 @@
+mod bucket;
+mod s3;
 mod store;
 mod upload;

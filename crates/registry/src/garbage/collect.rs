@@ -103,7 +103,7 @@ impl Registry {
         let (name, blobs) = (repository.clone(), self.blobs.clone());
         let is_mirrored = self.is_mirrored(repository);
         self.shelf(move |shelf| {
-            let size = |digest: &Digest| std::fs::metadata(blobs.path(digest)).map_or(0, |meta| meta.len());
+            let size = |digest: &Digest| blobs.size_here(digest).unwrap_or(0);
             read_inventory(shelf, &name, is_mirrored, size)
         })
         .await

@@ -147,7 +147,9 @@ impl From<BlobError> for Refusal {
             BlobError::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "SIZE_INVALID"),
             BlobError::Interrupted(_) => (StatusCode::BAD_REQUEST, "SIZE_INVALID"),
             BlobError::DiskFull { .. } => return Self::disk_full(&error),
-            BlobError::Io { .. } => return Self::internal(&error),
+            BlobError::Io { .. } | BlobError::Bucket { .. } | BlobError::OtherBucket { .. } => {
+                return Self::internal(&error);
+            }
         };
         Self::new(status, code, error.to_string())
     }

@@ -101,7 +101,7 @@ impl Registry {
                 let under: Vec<_> = known.into_iter().filter(|found| found.is_under(name.as_str())).collect();
                 for repository in &under {
                     for digest in shelf.blobs(repository)?.into_iter().chain(shelf.manifests(repository)?) {
-                        let size_bytes = std::fs::metadata(blobs.path(&digest)).map_or(0, |meta| meta.len());
+                        let size_bytes = blobs.size_here(&digest).unwrap_or(0);
                         held.insert(digest, size_bytes);
                     }
                 }

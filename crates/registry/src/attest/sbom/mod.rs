@@ -7,8 +7,8 @@ mod packages;
 pub use cyclonedx::{Bom, Component, bom};
 pub use packages::{Ecosystem, Package};
 
-use std::fs::File;
 use std::io::BufReader;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use sluice_model::Digest;
@@ -32,10 +32,11 @@ impl Registry {
         let Manifest::Image(image) = fetched.manifest else { return Ok(None) };
         let mut files = Files::default();
         for layer in &image.layers {
-            let path = self.blob(repository, &layer.digest).await?.path().to_owned();
+            let file = self.blob(repository, &layer.digest).await?;
+            let place = PathBuf::from(layer.digest.as_str());
+            let packed = file.open().await.map_err(ImageError::at(&place))?;
             let digest = layer.digest.clone();
-            files = crate::image::archive::blocking(&path.clone(), move || {
-                let packed = File::open(&path).map_err(ImageError::at(&path))?;
+            files = crate::image::archive::blocking(&place, move || {
                 files
                     .apply(BufReader::with_capacity(256 * 1024, packed))
                     .map_err(|error| ImageError::Layer { layer: digest, reason: error.to_string() })?;
