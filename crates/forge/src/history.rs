@@ -30,6 +30,12 @@ impl Forge {
         Ok(Commit { sha: sha.clone(), subject, author_name, author_email, at })
     }
 
+    /// A commit's whole message.
+    pub async fn message(&self, name: &RepositoryName, sha: &CommitSha) -> Result<String, ForgeError> {
+        let path = self.there(name)?;
+        git::text(&path, &["log", "-1", "--no-show-signature", "--format=%B", sha.as_str(), "--"]).await
+    }
+
     /// The commits that `to` has and `from` has not, newest first, at most `limit`; none where one of them is gone.
     pub async fn commits_between(
         &self,

@@ -6,6 +6,7 @@
 mod files;
 mod pipelines;
 mod selection;
+mod skip;
 
 pub use files::{CIRCLECI_FILE, FileKind, Files, kind};
 pub use pipelines::Pipelines;

@@ -183,8 +183,11 @@ async fn workflows(app: &App, trigger: &Trigger, pipeline: u64) -> Result<Outcom
     let (files, too_large) = files(app, trigger).await?;
     let default = app.forge.default_branch(repository).await?;
     let default = default.as_ref().and_then(|branch| branch.name.strip_prefix("refs/heads/"));
-    let Selection { plans, not_run, diagnostics } =
-        Pipelines::new(&files).select(trigger, pipeline, default.unwrap_or("main"));
+    let mut selection = Pipelines::new(&files).select(trigger, pipeline, default.unwrap_or("main"));
+    if !selection.plans.is_empty() {
+        selection.skip_as_asked(trigger.event, &app.forge.message(repository, &trigger.sha).await?);
+    }
+    let Selection { plans, not_run, diagnostics } = selection;
     let mut planned: Vec<Planned> = plans.into_iter().map(of_plan).collect();
     // A file that cannot be read is told when it is pushed, and not whenever an image is.
     if trigger.event != Event::RegistryPackage {

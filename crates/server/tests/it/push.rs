@@ -122,6 +122,11 @@ async fn a_push_that_starts_nothing_says_why() {
     world.write(".github/workflows/ci.yml", &CI.replace("on: push", "on: { push: { branches: [other] } }"));
     let said = world.push().await.unwrap();
     assert!(said.contains("Does not run: ci: ") && said.contains("other"), "{said}");
+    world.write(".github/workflows/ci.yml", CI);
+    git(&world.tree(), &["commit", "--quiet", "--all", "-m", "Release 2\n\n[skip ci]"]).unwrap();
+    let said = world.push_refs("HEAD").await.unwrap();
+    assert!(said.contains("Does not run: ci: the commit's message says `[skip ci]`"), "{said}");
+    assert!(world.runs().await.is_empty());
     world.end().await;
 }
 
