@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { test } from "node:test";
+import { after, test } from "node:test";
 import { concerns, main, packages } from "./audit.mjs";
 
 const CARGO_LOCK = `version = 4
@@ -25,8 +25,12 @@ const record = (events, more = {}) => ({
 });
 const hyper = (version) => ({ ecosystem: "crates.io", name: "hyper", version });
 
+const folders = [];
+after(() => folders.forEach((path) => rmSync(path, { recursive: true })));
+
 function folder(files) {
   const path = mkdtempSync(join(tmpdir(), "audit-"));
+  folders.push(path);
   for (const [name, text] of Object.entries(files)) writeFileSync(join(path, name), text);
   return path;
 }
