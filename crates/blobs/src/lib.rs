@@ -1,10 +1,12 @@
 //! Content-addressed bytes, on disk or in a bucket: layers, artifacts, caches, logs. Gives no meaning to them.
 
 mod bucket;
+mod disk;
 mod error;
 mod hash;
 mod layout;
 mod read;
+mod receive;
 mod store;
 mod upload;
 

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use sluice_model::{Digest, InvalidName};
 use uuid::Uuid;
 
+use crate::layout::UNNAMED;
 use crate::{Algorithm, BlobError, Hasher};
 
 /// Names one resumable upload. It cannot be guessed, and survives a restart.
@@ -108,6 +109,17 @@ impl Growing {
         }
         self.file.sync_all().map_err(|error| BlobError::at(&self.path, error))?;
         Ok(actual)
+    }
+}
+
+/// A file that is dropped before it was put into its place, and that no one can find again, is removed.
+impl Drop for Growing {
+    fn drop(&mut self) {
+        let unnamed = self.path().file_name().is_some_and(|name| name.to_string_lossy().starts_with(UNNAMED));
+        if unnamed {
+            // It is gone already where it became a blob.
+            let _ = std::fs::remove_file(self.path());
+        }
     }
 }
 
