@@ -172,15 +172,33 @@ impl Containers {
         self.engine.remove_container(&name).await
     }
 
+    /// The containers of this data folder's instances, written down or not: the id of each, and of its instance.
+    ///
+    /// # Errors
+    /// What the engine says.
+    pub async fn list(&self) -> Result<Vec<(String, String)>, EngineError> {
+        let found = self.engine.list_containers(&Labels::of_owner(&self.owner)).await?;
+        let instance = |container: ContainerFound| {
+            let instance = container.labels.get(LABEL_INSTANCE)?.to_owned();
+            Some((container.id, instance))
+        };
+        Ok(found.into_iter().filter_map(instance).collect())
+    }
+
+    /// # Errors
+    /// What the engine says.
+    pub async fn remove(&self, container: &str) -> Result<(), EngineError> {
+        self.engine.remove_container(container).await
+    }
+
     /// Removes whatever this data folder has deployed to the engine, written down or not: containers, their
     /// network, and the images that were brought for them.
     ///
     /// # Errors
     /// What the engine says first; the rest is tried all the same.
     pub async fn remove_everything(&self, images: &[ImageRef]) -> Result<(), RolloutFailed> {
-        let found = self.engine.list_containers(&Labels::of_owner(&self.owner)).await?;
-        let ours = found.iter().filter(|container| is_instance(container));
-        let removals = ours.map(|container| self.engine.remove_container(&container.id));
+        let found = self.list().await?;
+        let removals = found.iter().map(|(container, _)| self.remove(container));
         let mut outcome =
             futures_util::future::join_all(removals).await.into_iter().collect::<Result<(), _>>();
         for network in self.engine.list_networks(&self.network_labels()).await? {
@@ -191,8 +209,4 @@ impl Containers {
         }
         Ok(outcome?)
     }
-}
-
-fn is_instance(container: &ContainerFound) -> bool {
-    container.labels.get(LABEL_INSTANCE).is_some()
 }

@@ -217,6 +217,9 @@ async fn keep_house(instances: Weak<Instances>) {
         if let Err(error) = instances.cap_outputs() {
             tracing::warn!(%error, "an instance's output could not be cut");
         }
+        if let Err(error) = instances.sweep_containers().await {
+            tracing::warn!(%error, "containers that are not known any more could not be removed");
+        }
         if let Err(error) = instances.sweep_images().await {
             tracing::warn!(%error, "images that are not used any more could not be removed");
         }

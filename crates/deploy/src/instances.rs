@@ -277,6 +277,26 @@ impl Instances {
         Ok(())
     }
 
+    /// Removes containers that no record tells of: the engine may end the making of one after the server that asked
+    /// for it was killed, and after the next one has forgotten it. A record comes before its container and goes after
+    /// it, so containers are looked at first.
+    ///
+    /// # Errors
+    /// When the ledger or the engine fails.
+    pub async fn sweep_containers(&self) -> Result<(), RolloutFailed> {
+        let Some(containers) = &self.containers else { return Ok(()) };
+        if self.ledger.engine_images()?.is_empty() {
+            return Ok(());
+        }
+        let found = containers.list().await?;
+        let known = self.ledger.instances()?;
+        let is_known = |instance: &str| known.iter().any(|record| record.id.as_str() == instance);
+        for (container, _) in found.iter().filter(|(_, instance)| !is_known(instance)) {
+            containers.remove(container).await?;
+        }
+        Ok(())
+    }
+
     /// Removes images that no instance uses; not while one is started.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use sluice_deploy::{RolloutSpec, Target};
-use sluice_docker::{Engine, Labels};
+use sluice_docker::{ContainerSpec, Engine, Labels};
 use sluice_model::ServiceName;
 
 use crate::world::{Load, World, address, get, says, service, until, with_env};
@@ -83,13 +83,29 @@ async fn containers_are_rolled_out_rolled_back_and_removed() {
     let second = two_services(&world, "2", "2.0");
     import(&world, &engine, &program, &second).await;
     // What a killed server began is adopted.
-    let partly = tokio::time::timeout(Duration::from_millis(400), world.rollout(&second)).await;
+    let partly = tokio::time::timeout(Duration::from_millis(200), world.rollout(&second)).await;
     assert!(partly.is_err(), "it was quicker than it could be cut off");
     world.reopen();
     world.deploy(&second).await;
     assert_eq!(says(web, "/peer?API_URL").await, "2.0");
     let labels = Labels::of_owner(&world.owner());
-    assert_eq!(engine.list_containers(&labels).await.unwrap().len(), 4);
+    until("what the cut off one had begun and nobody adopted is gone", async || {
+        engine.list_containers(&labels).await.unwrap().len() == 4
+    })
+    .await;
+
+    // The engine may end the making of a container after whoever asked for it is dead.
+    let late = ContainerSpec {
+        name: Some(format!("sluice-late-{}", world.owner())),
+        image: format!("sluice-{}:{}", world.owner(), second.services[0].image.digest.hex()),
+        labels: labels.clone().with("sluice.instance", "api-0-forgotten"),
+        ..ContainerSpec::default()
+    };
+    engine.create_container(&late).await.unwrap();
+    until("a container that no record tells of is removed", async || {
+        engine.list_containers(&labels).await.unwrap().len() == 4
+    })
+    .await;
 
     let began = Instant::now();
     let (report, _) = world.deploy(&two_services(&world, "3", "1.0")).await;
