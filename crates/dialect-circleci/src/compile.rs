@@ -44,7 +44,7 @@ impl Workflow {
         if let Some(triggers) = &self.triggers {
             entries.push(entry("triggers", triggers.clone()));
         }
-        entries.extend(self.max_auto_reruns.clone());
+        entries.extend(self.max_auto_reruns.as_ref().map(|reruns| reruns.entry.clone()));
         let jobs = self.jobs.iter().map(WorkflowJob::compiled).collect();
         entries.push(entry("jobs", Node::sequence(jobs, Span::default())));
         Node::mapping(entries, Span::default())

@@ -1,8 +1,8 @@
 use sluice_model::Conclusion;
-use sluice_source::{Entry, Location, Node, Span};
+use sluice_source::{Location, Node, Span};
 
 use crate::filter::Filters;
-use crate::workflow::DraftSchedule;
+use crate::workflow::{AutoReruns, DraftSchedule};
 
 /// A CircleCI config, read for one set of pipeline values and found good.
 pub struct Config {
@@ -19,7 +19,7 @@ pub struct Workflow {
     pub(crate) off: Option<String>,
     pub(crate) triggers: Option<Node>,
     pub(crate) schedules: Vec<DraftSchedule>,
-    pub(crate) max_auto_reruns: Option<Entry>,
+    pub(crate) max_auto_reruns: Option<AutoReruns>,
     pub(crate) jobs: Vec<WorkflowJob>,
 }
 

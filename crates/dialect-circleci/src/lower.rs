@@ -48,6 +48,7 @@ impl Config {
             lock: None,
             jobs,
             calls: Vec::new(),
+            max_auto_reruns: workflow.max_auto_reruns.as_ref().map_or(0, |reruns| reruns.most),
         })
     }
 

@@ -38,8 +38,15 @@ pub(crate) struct DraftWorkflow {
     pub(crate) off: Option<String>,
     pub(crate) triggers: Option<Node>,
     pub(crate) schedules: Vec<DraftSchedule>,
-    pub(crate) max_auto_reruns: Option<Entry>,
+    pub(crate) max_auto_reruns: Option<AutoReruns>,
     pub(crate) jobs: Vec<DraftJob>,
+}
+
+/// `max_auto_reruns` of a workflow, as written and as understood.
+#[derive(Clone)]
+pub(crate) struct AutoReruns {
+    pub(crate) entry: Entry,
+    pub(crate) most: u32,
 }
 
 pub(crate) struct DraftSchedule {
@@ -126,18 +133,34 @@ impl Expander<'_> {
             off,
             triggers,
             schedules,
-            max_auto_reruns: entry.value.entry("max_auto_reruns").cloned(),
+            max_auto_reruns: entry
+                .value
+                .entry("max_auto_reruns")
+                .and_then(|entry| self.max_auto_reruns(entry)),
             jobs,
         })
+    }
+
+    /// CircleCI, "Automatic reruns": 1 to 5 times.
+    fn max_auto_reruns(&mut self, entry: &Entry) -> Option<AutoReruns> {
+        let value = self.substitute(&entry.value, &Names::outside(ScopeId::ROOT))?;
+        if value.is_null() {
+            return None;
+        }
+        let seen = value.text().map_or_else(|| value.describe().to_string(), |text| format!("`{text}`"));
+        let number = value.text().and_then(|text| text.parse().ok()).filter(|most| (1..=5).contains(most));
+        let Some(most) = number else {
+            let message = format!("`max_auto_reruns` is a number from 1 to 5, and this is {seen}");
+            self.report.error("max-auto-reruns", entry.value.place(), message);
+            return None;
+        };
+        Some(AutoReruns { entry: Entry { key: entry.key.clone(), value }, most })
     }
 
     fn warn_unknown_workflow_keys(&mut self, entries: &[Entry]) {
         for entry in entries {
             let key = entry.key.text().unwrap_or_default();
-            if key == "max_auto_reruns" {
-                let message = "`max_auto_reruns` does nothing: Sluice does not rerun a workflow by itself";
-                self.report.warn("not-supported", entry.key.place(), message);
-            } else if !WORKFLOW_KEYS.contains(&key) {
+            if !WORKFLOW_KEYS.contains(&key) {
                 let near =
                     did_you_mean_text(key, WORKFLOW_KEYS).map(|near| format!("; {near}")).unwrap_or_default();
                 let message = format!("`{key}` is no key of a workflow, and does nothing{near}");

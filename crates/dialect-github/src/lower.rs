@@ -47,6 +47,7 @@ impl Workflow {
             lock: None,
             jobs: lowered.jobs,
             calls: lowered.calls,
+            max_auto_reruns: 0,
         };
         if !lowered.groups.is_empty() {
             self.keep_from_called(&mut plan);

@@ -87,6 +87,7 @@ fn create(condition: &str) -> Create {
         lock: None,
         jobs: jobs.collect(),
         calls: Vec::new(),
+        max_auto_reruns: 0,
     };
     let trigger = Trigger {
         event: sluice_model::Event::Push,

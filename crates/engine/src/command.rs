@@ -79,6 +79,10 @@ pub enum Command {
         by: UserName,
         scope: RerunScope,
     },
+    /// The run, which failed in this attempt, begins again as its plan's `max_auto_reruns` has it.
+    RerunByItself {
+        attempt: u32,
+    },
 }
 
 /// A run as it begins.

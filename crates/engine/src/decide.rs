@@ -32,5 +32,6 @@ pub fn decide(state: &State, now: Timestamp, command: Command) -> Result<Vec<Eve
         }
         Command::Cancel { by, force } => cancel::cancel(state, now, by, force),
         Command::Rerun { by, scope } => rerun::rerun(state, now, by, scope),
+        Command::RerunByItself { attempt } => rerun::rerun_by_itself(state, now, attempt),
     }
 }

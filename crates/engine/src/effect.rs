@@ -22,6 +22,8 @@ pub enum Effect {
     LeaveGroup { group: GroupKey, ticket: Ticket },
     /// The run is over: report it, and perhaps make a release of it.
     ConcludeRun { attempt: u32, conclusion: Conclusion },
+    /// The run failed, and is to begin again from there: `RerunByItself`.
+    RerunRun { attempt: u32 },
 }
 
 /// What follows from `event`, which `state` has folded as its last. Never asked on replay.
@@ -68,8 +70,12 @@ pub fn effects(state: &State, event: &Event) -> Vec<Effect> {
         }
         Event::RunEnded { conclusion, .. } => {
             let leave = run.group().map(|place| run.leave(place, None));
-            let conclude = Effect::ConcludeRun { attempt: run.attempt(), conclusion: *conclusion };
-            leave.into_iter().chain([conclude]).collect()
+            let attempt = run.attempt();
+            let next = match run.next_auto_rerun() {
+                Some(_) => Effect::RerunRun { attempt },
+                None => Effect::ConcludeRun { attempt, conclusion: *conclusion },
+            };
+            leave.into_iter().chain([next]).collect()
         }
         Event::RunCreated { .. }
         | Event::JobStarted { .. }

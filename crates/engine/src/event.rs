@@ -151,6 +151,9 @@ pub enum Event {
         by: UserName,
         attempt: u32,
         jobs: Vec<Reset>,
+        /// Nobody asked for it but the plan's `max_auto_reruns`; `by` is who began the run.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        by_itself: bool,
     },
 }
 

@@ -186,8 +186,9 @@ pub fn fold(state: &mut State, event: &Event) {
         Event::RunEnded { at, conclusion } => {
             run.status = RunStatus::Ended { conclusion: *conclusion, at: *at };
         }
-        Event::RerunStarted { at, by: _, attempt, jobs } => {
+        Event::RerunStarted { at, by: _, attempt, jobs, by_itself } => {
             run.attempt = *attempt;
+            run.auto_reruns += u32::from(*by_itself);
             run.attempt_began = *at;
             if matches!(run.status, RunStatus::Ended { .. }) {
                 run.group = None;
@@ -211,6 +212,7 @@ fn created(at: Timestamp, create: &Create, title: &str) -> Run {
     Run {
         github: Arc::new(github_context(create, 1)),
         attempt: 1,
+        auto_reruns: 0,
         status: RunStatus::Running,
         group: None,
         superseded: None,

@@ -1,4 +1,5 @@
 use sluice_model::{Conclusion, Timestamp, UserName};
+use sluice_plan::Dialect;
 
 use crate::draft::Draft;
 use crate::{Event, InstanceState, JobRecord, JobState, Refused, RerunScope, Reset, Run, RunStatus, State};
@@ -14,9 +15,29 @@ pub(crate) fn rerun(
     if let RunStatus::Cancelling { .. } = run.status {
         return Err(Refused::Cancelling);
     }
-    let jobs = resets(run, &scope)?;
+    begin(state, run, now, by, &scope, false)
+}
+
+/// The attempt that a run's plan asks for where it fails. None where this attempt is not the last one any more.
+pub(crate) fn rerun_by_itself(state: &State, now: Timestamp, attempt: u32) -> Result<Vec<Event>, Refused> {
+    let run = state.run().ok_or(Refused::NoRun)?;
+    if run.attempt != attempt || run.next_auto_rerun().is_none() {
+        return Ok(Vec::new());
+    }
+    begin(state, run, now, run.trigger().actor.clone(), &RerunScope::Failed, true)
+}
+
+fn begin(
+    state: &State,
+    run: &Run,
+    now: Timestamp,
+    by: UserName,
+    scope: &RerunScope,
+    by_itself: bool,
+) -> Result<Vec<Event>, Refused> {
+    let jobs = resets(run, scope)?;
     let mut draft = Draft::of(state, now);
-    draft.push(Event::RerunStarted { at: now, by, attempt: run.attempt + 1, jobs });
+    draft.push(Event::RerunStarted { at: now, by, attempt: run.attempt + 1, jobs, by_itself });
     // A run that goes on still has its place in its group; one that had ended asks anew.
     if run.conclusion().is_some() {
         draft.queue_run();
@@ -37,6 +58,9 @@ fn resets(run: &Run, scope: &RerunScope) -> Result<Vec<Reset>, Refused> {
     if again.is_empty() {
         return Err(Refused::NothingFailed);
     }
+    // CircleCI keeps every job that succeeded, though it needs one that failed, and the nodes of one job are no jobs of
+    // their own ("Automatic workflow rerun behavior").
+    let from_failed = *scope == RerunScope::Failed && run.plan().dialect == Dialect::Circleci;
     let named_waits = |job: &usize| matches!(run.jobs[*job].state, JobState::Waiting);
     let mut resets = Vec::new();
     for job in run.fixed.graph.with_dependents(again.iter().copied()) {
@@ -49,8 +73,9 @@ fn resets(run: &Run, scope: &RerunScope) -> Result<Vec<Reset>, Refused> {
                 return Err(Refused::StillRunning { job: id });
             }
             JobState::Waiting => {}
+            JobState::Ended { conclusion: Conclusion::Success, .. } if from_failed => {}
             JobState::Ended { .. } => {
-                let only_failed = *scope == RerunScope::Failed && again.contains(&job);
+                let only_failed = *scope == RerunScope::Failed && !from_failed && again.contains(&job);
                 let instances = if only_failed { failed_instances(&run.jobs[job]) } else { None };
                 resets.push(Reset { job: id, instances });
             }

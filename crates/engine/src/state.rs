@@ -33,6 +33,8 @@ pub struct Run {
     /// The `github` context of this attempt.
     pub(crate) github: Arc<Value>,
     pub(crate) attempt: u32,
+    /// How many of the attempts began by themselves.
+    pub(crate) auto_reruns: u32,
     pub(crate) status: RunStatus,
     /// None where the workflow has no concurrency group.
     pub(crate) group: Option<GroupPlace>,
@@ -257,6 +259,18 @@ impl Run {
             RunStatus::Ended { conclusion, .. } => Some(conclusion),
             RunStatus::Queued { .. } | RunStatus::Running | RunStatus::Cancelling { .. } => None,
         }
+    }
+    /// Which of its automatic reruns comes now, from 1: the run failed, its plan has one left, and nobody has rerun it by
+    /// hand (CircleCI, "Automatic rerun criteria").
+    pub fn next_auto_rerun(&self) -> Option<u32> {
+        let failed = self.conclusion() == Some(Conclusion::Failure);
+        let is_by_itself = self.attempt == self.auto_reruns + 1;
+        (failed && is_by_itself && self.auto_reruns < self.plan().max_auto_reruns)
+            .then_some(self.auto_reruns + 1)
+    }
+    /// How many of its attempts began by themselves.
+    pub fn auto_reruns(&self) -> u32 {
+        self.auto_reruns
     }
     /// Why this attempt was cancelled for another run of its concurrency group; none where it was not.
     pub fn superseded(&self) -> Option<&str> {

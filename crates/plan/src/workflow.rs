@@ -29,6 +29,13 @@ pub struct Plan {
     /// Calls of reusable workflows that have to be known as a whole; one around another comes before it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub calls: Vec<Called>,
+    /// How often the run begins again from what failed, by itself (CircleCI, "Automatic workflow reruns"): at most 5.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub max_auto_reruns: u32,
+}
+
+fn is_none(count: &u32) -> bool {
+    *count == 0
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -76,6 +76,9 @@ async fn of_run(app: &Arc<App>, run: RunId, effect: engine::Effect) -> anyhow::R
             app.groups.join(&group, ticket, policy).await?
         }
         engine::Effect::LeaveGroup { group, ticket } => app.groups.leave(&group, ticket).await?,
+        engine::Effect::RerunRun { attempt } => {
+            app.runs.command(run, engine::Command::RerunByItself { attempt }).await?;
+        }
         engine::Effect::ConcludeRun { conclusion, .. } => {
             Counters::add(&app.counters.runs_ended);
             if conclusion == Conclusion::Success {

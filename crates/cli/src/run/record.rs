@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::Serialize;
-use sluice_model::{Conclusion, InstanceId};
+use sluice_model::{Conclusion, InstanceId, Timestamp};
 use sluice_wire::{JobEvent, QueuedFor, TestCase};
 
 /// `sluice run --json`: one of these a line.
@@ -21,6 +21,14 @@ pub enum Line<'a> {
         job: &'a InstanceId,
         attempt: u32,
         event: &'a JobEvent,
+    },
+    /// What failed begins again, as the workflow's `max_auto_reruns` has it.
+    RunsAgain {
+        run: u64,
+        attempt: u32,
+        /// Of `most`, from 1.
+        rerun: u32,
+        most: u32,
     },
     JobEnded {
         run: u64,
@@ -63,6 +71,8 @@ pub enum Line<'a> {
 #[derive(Debug, Default)]
 pub struct RunRecord {
     pub number: u64,
+    /// Attempts that began by themselves.
+    pub auto_reruns: u32,
     pub ended: BTreeMap<InstanceId, Ended>,
     pub gates: BTreeMap<InstanceId, String>,
     pub jobs: BTreeMap<InstanceId, JobRecord>,
@@ -75,6 +85,7 @@ pub struct RunRecord {
 /// How a job instance ended.
 #[derive(Debug)]
 pub struct Ended {
+    pub at: Timestamp,
     pub conclusion: Conclusion,
     pub outputs: BTreeMap<String, String>,
     pub problem: Option<String>,
@@ -89,6 +100,7 @@ impl RunRecord {
 /// What the screen remembers of one job instance.
 #[derive(Debug, Default)]
 pub struct JobRecord {
+    pub attempt: u32,
     pub steps: BTreeMap<u32, StepRecord>,
     /// Markdown that steps wrote to GITHUB_STEP_SUMMARY.
     pub summaries: Vec<String>,

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use std::time::Instant;
 
-use sluice_engine::{InstanceState, JobState, State};
+use sluice_engine::{InstanceState, JobState, Run, State};
 use sluice_model::{Conclusion, InstanceId};
 use sluice_plan::Plan;
 use sluice_server::local::{LocalEvent, LocalOutcome};
@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 use super::live::Live;
 use super::look::{self, BOLD, DIM, dress};
-use super::record::{Ended, Line, RunRecord};
+use super::record::{Ended, JobRecord, Line, RunRecord};
 use super::{account, verdict};
 
 /// Shows runs as they go on: prefixed lines, a live line a running job below them on a terminal; or JSON.
@@ -124,6 +124,9 @@ impl Screen {
         if let Some(live) = &mut self.live {
             live.run(index, run);
         }
+        if run.auto_reruns() > self.runs[index].auto_reruns {
+            self.runs_again(index, run);
+        }
         for (id, instance) in run.instances() {
             let record = &mut self.runs[index];
             record.names.entry(id.clone()).or_insert_with(|| instance.plan.name.clone());
@@ -140,7 +143,7 @@ impl Screen {
                 InstanceState::Ended { conclusion, outputs, problem, started, at, .. } => {
                     record.gates.remove(&id);
                     let (conclusion, outputs, problem) = (*conclusion, outputs.clone(), problem.clone());
-                    let ended = Ended { conclusion, outputs, problem };
+                    let ended = Ended { at: *at, conclusion, outputs, problem };
                     if record.kept.remove(&id) {
                         let line = look::kept(&record.name_of(&id), conclusion);
                         record.ended.insert(id, ended);
@@ -157,9 +160,9 @@ impl Screen {
         }
         // A job that was skipped, or whose matrix could not be made, never had an instance.
         for (job, record) in run.jobs().filter(|(_, record)| record.instances.is_empty()) {
-            if let JobState::Ended { conclusion, problem, .. } = &record.state {
+            if let JobState::Ended { at, conclusion, problem, .. } = &record.state {
                 let (outputs, problem) = (BTreeMap::new(), problem.clone());
-                let ended = Ended { conclusion: *conclusion, outputs, problem };
+                let ended = Ended { at: *at, conclusion: *conclusion, outputs, problem };
                 let id = InstanceId::new(job.id.clone(), 0);
                 if let Some(name) = job.name.as_ref().and_then(|name| name.as_literal()) {
                     self.runs[index].names.entry(id.clone()).or_insert_with(|| name.to_owned());
@@ -169,9 +172,23 @@ impl Screen {
         }
     }
 
+    fn runs_again(&mut self, index: usize, run: &Run) {
+        let record = &mut self.runs[index];
+        record.auto_reruns = run.auto_reruns();
+        record.ended.retain(|id, _| run.job(&id.job).is_some_and(|(_, job)| job.state.is_ended()));
+        let (rerun, most) = (run.auto_reruns(), run.plan().max_auto_reruns);
+        if self.json {
+            print(&Line::RunsAgain { run: record.number, attempt: run.attempt(), rerun, most });
+            return;
+        }
+        let workflow = &run.plan().workflow;
+        self.lines(vec![format!("{BOLD}{workflow}{BOLD:#} runs again from what failed, {rerun} of {most}")]);
+    }
+
     fn ended(&mut self, index: usize, id: InstanceId, ended: Ended, took_ms: Option<i64>) {
         let run = &mut self.runs[index];
-        if run.ended.contains_key(&id) {
+        // One that ended at another time has run again since.
+        if run.ended.get(&id).is_some_and(|told| told.at == ended.at) {
             return;
         }
         self.live.iter_mut().for_each(|live| live.ended(index, &id));
@@ -181,7 +198,7 @@ impl Screen {
         let problem = ended.problem.as_ref().filter(|problem| !is_told(problem));
         lines.extend(problem.map(|problem| format!("  {problem}")));
         if self.json {
-            let Ended { conclusion, outputs, problem } = &ended;
+            let Ended { at: _, conclusion, outputs, problem } = &ended;
             let (run, conclusion, problem) = (run.number, *conclusion, problem.as_deref());
             print(&Line::JobEnded { run, job: &id, name: &name, conclusion, outputs, problem });
         }
@@ -215,6 +232,9 @@ impl Screen {
         }
         let name = run.name_of(instance);
         let job = run.jobs.entry(instance.clone()).or_default();
+        if attempt > job.attempt {
+            *job = JobRecord { attempt, ..Default::default() };
+        }
         let mut said = Vec::new();
         match event {
             JobEvent::Prepared { executor, .. } => {

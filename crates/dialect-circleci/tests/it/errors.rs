@@ -48,7 +48,7 @@ fn each_mistake_has_its_place_and_its_words() {
         ("unknown key of a workflow", with_jobs("workflows: {w: {job: [a], jobs: [a]}}\n")),
         ("untrusted", build("      - run: git push origin << pipeline.git.branch >>\n      - run: {command: x << pipeline.git.branch.is_default >> << pipeline.git.tag >>}\n", "")),
         ("setup", "version: 2.1\nsetup: true\njobs: {build: {docker: [{image: i}], steps: [checkout]}}\n".to_owned()),
-        ("reruns", with_jobs("workflows: {w: {max_auto_reruns: 2, jobs: [a]}}\n")),
+        ("reruns", with_jobs("workflows: {w: {max_auto_reruns: 6, jobs: [a]}}\n")),
         ("key of run", build("      - run: {command: x, comand: y}\n", "")),
         ("requires nobody", with_jobs("workflows: {w: {jobs: [a, b: {requires: [aa]}]}}\n")),
         ("requires one of two", with_jobs("workflows: {w: {jobs: [a, a, b: {requires: [a]}]}}\n")),

@@ -154,7 +154,10 @@ impl World {
                 let agent = AgentId::new("built-in");
                 let _ = self.tell(run, Command::Lease { instance, fencing_token, agent, until });
             }
-            Effect::CancelJob { .. } | Effect::AskGate { .. } | Effect::ConcludeRun { .. } => {}
+            Effect::CancelJob { .. }
+            | Effect::AskGate { .. }
+            | Effect::ConcludeRun { .. }
+            | Effect::RerunRun { .. } => {}
         }
     }
 

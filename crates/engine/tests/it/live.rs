@@ -88,6 +88,7 @@ pub fn plan(jobs: Vec<JobNote>) -> Plan {
         lock: None,
         jobs: jobs.into_iter().map(|note| note.0).collect(),
         calls: Vec::new(),
+        max_auto_reruns: 0,
     }
 }
 

@@ -1,9 +1,9 @@
-use sluice_engine::{Command, GateOpener, Refused, RerunScope};
+use sluice_engine::{Command, Effect, GateOpener, Refused, RerunScope};
 use sluice_model::Conclusion::{Failure, Success};
 use sluice_model::{JobId, UserName};
-use sluice_plan::{Axis, Late, Matrix, Named, Strategy, Value, Work};
+use sluice_plan::{Axis, Dialect, Late, Matrix, Named, Strategy, Value, Work};
 
-use crate::live::{Live, id, job};
+use crate::live::{Live, id, job, plan};
 
 fn rerun(live: &mut Live, scope: RerunScope) -> Result<usize, Refused> {
     live.try_tell(Command::Rerun { by: UserName::new("ada"), scope })
@@ -92,4 +92,54 @@ fn a_cancelled_run_may_be_run_again_once_it_has_ended() {
     live.pass("a");
     live.pass("b");
     assert_eq!(live.conclusion(), Some(Success));
+}
+
+/// `a`, `b` that needs it, `told` that runs where `b` failed, and `c` behind `b`, as CircleCI has them.
+fn with_auto_reruns(most: u32) -> Live {
+    let told = job("told").needs("b").accepts(&[Failure]);
+    let (b, c) = (job("b").needs("a").accepts(&[Success]), job("c").needs("b").accepts(&[Success]));
+    let mut plan = plan(vec![job("a"), b, told, c]);
+    plan.dialect = Dialect::Circleci;
+    plan.max_auto_reruns = most;
+    Live::start(plan)
+}
+
+fn rerun_by_itself(live: &mut Live) -> usize {
+    let attempt = live.state.run().unwrap().attempt();
+    assert_eq!(live.effects.last(), Some(&Effect::RerunRun { attempt }));
+    live.tell(Command::RerunByItself { attempt })
+}
+
+#[test]
+fn a_workflow_that_fails_runs_again_from_there_as_often_as_it_says() {
+    let mut live = with_auto_reruns(2);
+    live.pass("a");
+    live.fail("b");
+    live.pass("told");
+    live.shows("a=success b=failure told=success c=skipped");
+    rerun_by_itself(&mut live);
+    live.shows("a=success b=offered told=success c=waiting");
+    // What comes again leads to nothing.
+    assert_eq!(live.tell(Command::RerunByItself { attempt: 1 }), 0);
+    live.fail("b");
+    rerun_by_itself(&mut live);
+    live.fail("b");
+    live.shows("a=success b=failure told=success c=skipped");
+    assert!(matches!(live.effects.last(), Some(Effect::ConcludeRun { attempt: 3, conclusion: Failure })));
+    assert_eq!(live.tell(Command::RerunByItself { attempt: 3 }), 0);
+}
+
+#[test]
+fn a_workflow_that_a_person_reran_or_cancelled_does_not_run_again_by_itself() {
+    let mut live = with_auto_reruns(2);
+    live.pass("a");
+    live.lease("b");
+    live.tell(Command::Cancel { by: UserName::new("ada"), force: false });
+    live.report("b", sluice_model::Conclusion::Cancelled, &[]);
+    assert!(matches!(live.effects.last(), Some(Effect::ConcludeRun { attempt: 1, .. })));
+    rerun(&mut live, RerunScope::All).unwrap();
+    live.pass("a");
+    live.fail("b");
+    live.pass("told");
+    assert!(matches!(live.effects.last(), Some(Effect::ConcludeRun { attempt: 2, conclusion: Failure })));
 }

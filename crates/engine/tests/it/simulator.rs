@@ -272,6 +272,7 @@ impl World {
                     _ => Command::Admit { instance, ticket },
                 });
             }
+            Effect::RerunRun { attempt } => self.mail.push(Command::RerunByItself { attempt }),
             Effect::LeaveGroup { .. } | Effect::ConcludeRun { .. } => {}
         }
     }
@@ -514,6 +515,10 @@ fn random_plan(random: &mut Random) -> Plan {
         })
     });
     let mut plan = plan(jobs.collect());
+    if random.chance(25) {
+        plan.max_auto_reruns = 2;
+        plan.dialect = *random.pick(&[Dialect::Circleci, Dialect::Github]).expect("one");
+    }
     plan.concurrency = random.chance(20).then(group);
     plan.dialect = if circleci { Dialect::Circleci } else { Dialect::Github };
     if !circleci && random.chance(40) {

@@ -33,7 +33,13 @@ fn events_are_frozen() {
 fn what_no_run_above_says_is_frozen_too() {
     let reset = Reset { job: JobId::new("a"), instances: Some(vec![1]) };
     let events = [
-        Event::RerunStarted { at: Timestamp(1), by: UserName::new("ada"), attempt: 2, jobs: vec![reset] },
+        Event::RerunStarted {
+            at: Timestamp(1),
+            by: UserName::new("ada"),
+            attempt: 2,
+            jobs: vec![reset],
+            by_itself: true,
+        },
         Event::LeaseLost {
             at: Timestamp(1),
             instance: InstanceId::new(JobId::new("a"), 2),
@@ -64,6 +70,7 @@ fn what_no_run_above_says_is_frozen_too() {
         Command::Cancel { by: UserName::new("ada"), force: true },
         Command::Rerun { by: UserName::new("ada"), scope: RerunScope::Failed },
         Command::Rerun { by: UserName::new("ada"), scope: RerunScope::Job(JobId::new("a")) },
+        Command::RerunByItself { attempt: 1 },
     ];
     for command in &commands {
         let text = serde_json::to_string(command).unwrap();
@@ -71,7 +78,7 @@ fn what_no_run_above_says_is_frozen_too() {
     }
     insta::assert_json_snapshot!(commands);
     let effect = Effect::AskGate { instance: id("a"), name: "uat".into(), gate: GateKind::Environment };
-    insta::assert_json_snapshot!(effect);
+    insta::assert_json_snapshot!([effect, Effect::RerunRun { attempt: 1 }]);
 }
 
 #[test]

@@ -26,6 +26,7 @@ fn plan_of(executor: Executor, steps: Vec<Step>, lock: Option<ActionLock>) -> Pl
         lock,
         jobs: vec![job(executor, steps)],
         calls: Vec::new(),
+        max_auto_reruns: 0,
     }
 }
 

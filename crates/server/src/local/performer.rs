@@ -7,6 +7,7 @@ use sluice_model::{InstanceId, RunId};
 use sluice_plan::GateKind;
 use sluice_store::StoredEffect;
 
+use super::teller::Teller;
 use super::{Approvals, GateAnswer, GateQuestion, person, turns};
 use crate::agent::Agent;
 use crate::change::{Change, Changes};
@@ -23,6 +24,7 @@ pub(super) struct LocalPerformer {
     pub(super) index: BTreeMap<RunId, usize>,
     pub(super) left: Arc<std::sync::Mutex<Vec<RunId>>>,
     pub(super) changes: Changes,
+    pub(super) teller: Teller,
 }
 
 impl Perform for LocalPerformer {
@@ -58,6 +60,13 @@ impl Perform for LocalPerformer {
                     self.groups.join(&group, ticket, policy).await?;
                 }
                 engine::Effect::LeaveGroup { group, ticket } => self.groups.leave(&group, ticket).await?,
+                engine::Effect::RerunRun { attempt } => {
+                    // How the jobs ended is told before they begin again.
+                    if let Some(index) = self.index.get(&run) {
+                        self.teller.tell(*index, run).await?;
+                    }
+                    self.runs.command(run, Command::RerunByItself { attempt }).await?;
+                }
                 engine::Effect::ConcludeRun { .. } => {}
             }
             Ok(())

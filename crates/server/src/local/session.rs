@@ -89,6 +89,7 @@ impl Session {
             index: ids.iter().copied().enumerate().map(|(index, run)| (run, index)).collect(),
             left: left.clone(),
             changes: changes.clone(),
+            teller: teller.clone(),
         };
         let stopped = Stopped::default();
         let answering = Answering {
@@ -145,6 +146,9 @@ impl Session {
                 self.tell_queued(index, &state, &mut queued[index]).await?;
                 states.push(state);
             }
+            if asked_to_cancel && states.iter().any(|state| is_again(state)) {
+                self.cancel_all().await?;
+            }
             let is_in_a_group = self.take_turns(&states).await?;
             if states.iter().all(|state| self.is_over(state)) {
                 self.courier.stop().await;
@@ -176,7 +180,8 @@ impl Session {
             )
         });
         let busy = busy || run.waiting_for_groups().next().is_some();
-        run.conclusion().is_some() || (left.contains(&run.id()) && !busy)
+        let has_ended = run.conclusion().is_some() && run.next_auto_rerun().is_none();
+        has_ended || (left.contains(&run.id()) && !busy)
     }
 
     /// Tells of the groups that the run waits for, where that or who holds them has changed.
@@ -237,6 +242,14 @@ impl Session {
         };
         run.instances().map(of_instance).filter(|(_, tests)| !tests.is_empty()).collect()
     }
+}
+
+/// A run that began again by itself in the moment in which it was to be cancelled.
+fn is_again(state: &engine::State) -> bool {
+    let run = state.run().filter(|run| run.auto_reruns() > 0);
+    run.is_some_and(|run| {
+        matches!(run.status(), engine::RunStatus::Running | engine::RunStatus::Queued { .. })
+    })
 }
 
 /// Tells of jobs that stand at a failed step, and lets each go on when the person here or another process says so.
