@@ -264,7 +264,7 @@ impl<'a> WorkflowDocument<'a> {
             is_matrix: job.strategy.as_ref().is_some_and(|strategy| strategy.matrix.is_some()),
             steps: match &job.work {
                 Work::Steps(steps) => steps.steps.len(),
-                Work::Approval | Work::Nothing | Work::Call(_) => 0,
+                Work::Approval | Work::Nothing | Work::Call(_) | Work::Refused(_) => 0,
             },
         });
         Self {

@@ -18,6 +18,9 @@ use crate::select::LeftOut;
 /// Why something cannot be run here. Boxed, for it is rare.
 pub(crate) type Refused = Box<Diagnostic>;
 
+/// Codes of what is right in a config, and cannot be done here.
+const NOT_HERE: [&str; 2] = ["circleci/no-runner", "circleci/not-supported"];
+
 /// Instances of one job that run side by side.
 const MOST_PARALLEL: u32 = 256;
 
@@ -52,10 +55,26 @@ impl Config {
         })
     }
 
+    /// What CircleCI would refuse about the jobs that run with these pipeline values, once each.
+    pub fn problems(&self) -> Vec<Diagnostic> {
+        let mut found = Vec::new();
+        for diagnostic in
+            self.workflows.iter().filter_map(|workflow| self.plan(workflow, &[]).err()).flatten()
+        {
+            if !found.contains(&diagnostic) {
+                found.push(diagnostic);
+            }
+        }
+        found
+    }
+
     fn job(&self, job: &WorkflowJob, left_out: &HashSet<&str>) -> Result<Job, Refused> {
         let work = match &job.work {
             config::Work::Approval(_) => Work::Approval,
-            config::Work::Job(node) => self.work(job, node)?,
+            config::Work::Job(node) => match self.work(job, node) {
+                Err(why) if NOT_HERE.contains(&why.code.as_str()) => Work::Refused(why),
+                work => work?,
+            },
             // A config with errors is not handed out.
             config::Work::Unknown => Work::Nothing,
         };

@@ -96,7 +96,7 @@ impl Expander<'_> {
         if let Some(setup) = document.entry("setup").filter(|setup| as_boolean(&setup.value) == Some(true)) {
             let message =
                 "Sluice runs the jobs of a setup config, and not the config that they continue with";
-            self.report.warn("setup", setup.key.place(), message);
+            self.report.warn("not-supported", setup.key.place(), message);
         }
         let workflows: Vec<Entry> = match document.get("workflows").map(|node| (node, node.entries())) {
             Some((_, Some(entries))) => {

@@ -62,6 +62,7 @@ pub(crate) fn job(job: &Job, map: &Map<'_>) -> Mapped<Job> {
         }
         Work::Approval => Work::Approval,
         Work::Nothing => Work::Nothing,
+        Work::Refused(why) => Work::Refused(why.clone()),
     };
     Ok(Job {
         id: job.id.clone(),

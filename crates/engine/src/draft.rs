@@ -258,6 +258,10 @@ impl Draft {
                 self.push(Event::JobOffered { at: self.now, instance: id, attempt });
             }
             (_, Work::Approval | Work::Nothing) => self.end_instance(id, Conclusion::Success, None),
+            (_, Work::Refused(why)) => {
+                let problem = why.message.clone();
+                self.end_instance(id, Conclusion::Failure, Some(problem));
+            }
             (_, Work::Call(call)) => {
                 let problem = format!("the reusable workflow `{}` was not resolved", call.workflow);
                 self.end_instance(id, Conclusion::Failure, Some(problem));

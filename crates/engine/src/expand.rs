@@ -69,7 +69,7 @@ fn instance(run: &Run, job: usize, plan: &Job, place: Place, matrix: Value) -> R
         (None, Work::Approval) => {
             Some(PlannedGate { name: plan.id.as_str().to_owned(), kind: GateKind::Approval })
         }
-        (None, Work::Steps(_) | Work::Nothing | Work::Call(_)) => None,
+        (None, Work::Steps(_) | Work::Nothing | Work::Call(_) | Work::Refused(_)) => None,
     };
     let group =
         plan.concurrency.as_ref().map(|concurrency| planned(run, concurrency, &contexts)).transpose()?;
@@ -79,7 +79,7 @@ fn instance(run: &Run, job: usize, plan: &Job, place: Place, matrix: Value) -> R
 fn parallelism(plan: &Job) -> Result<usize, String> {
     let asked = match &plan.work {
         Work::Steps(steps) => steps.parallelism.max(1) as usize,
-        Work::Approval | Work::Nothing | Work::Call(_) => 1,
+        Work::Approval | Work::Nothing | Work::Call(_) | Work::Refused(_) => 1,
     };
     if asked > MAX_COMBINATIONS {
         return Err(format!("`parallelism` is {asked}; at most {MAX_COMBINATIONS} is taken"));

@@ -33,6 +33,9 @@ pub fn unsupported(plan: &Plan) -> Vec<Diagnostic> {
                 format!("the job `{}` needs `{}`, which the workflow does not have", job.id, need.job);
             found.push(error("engine/unknown-need", message));
         }
+        if let Work::Refused(why) = &job.work {
+            found.push((**why).clone());
+        }
         if let Work::Call(call) = &job.work {
             let (id, workflow) = (&job.id, &call.workflow);
             let (why, help) = match &call.obstacle {

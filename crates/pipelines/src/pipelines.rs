@@ -52,7 +52,9 @@ impl<'a> Pipelines<'a> {
                 found
             }
             Some(FileKind::CircleciConfig) => {
-                circleci::read(path, text, &files, &PipelineValues::default()).diagnostics
+                let read = circleci::read(path, text, &files, &PipelineValues::default());
+                let problems = read.config.map(|config| config.problems()).unwrap_or_default();
+                read.diagnostics.into_iter().chain(problems).collect()
             }
             Some(FileKind::ActionLock) => ActionLock::parse(text).err().into_iter().collect(),
             // Read when a config names it.

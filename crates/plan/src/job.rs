@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 use sluice_expression::{Expression, Template};
 use sluice_model::{Conclusion, JobId};
-use sluice_source::Location;
+use sluice_source::{Diagnostic, Location};
 
 use crate::{
     Concurrency, Container, Defaults, EnvEntry, Gate, Late, Named, Permissions, Service, Step, Strategy,
@@ -66,6 +66,8 @@ pub enum Work {
     Nothing,
     /// GitHub's `uses:` on a job. A dialect that has the called file's text puts its jobs into the plan instead.
     Call(Call),
+    /// A job that is right, and that Sluice has nothing to run with: a run with it is refused by this.
+    Refused(Box<Diagnostic>),
 }
 
 /// A call of a reusable workflow that has not been resolved into jobs yet.

@@ -27,7 +27,8 @@ pub fn unsupported(plan: &Plan, keys: &[SshKey]) -> Vec<Diagnostic> {
                     call.workflow
                 ),
             )],
-            Work::Approval | Work::Nothing => Vec::new(),
+            // The engine refuses what its dialect has.
+            Work::Approval | Work::Nothing | Work::Refused(_) => Vec::new(),
         };
         found.extend(refusals);
     }

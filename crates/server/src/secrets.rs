@@ -59,7 +59,7 @@ impl Secrets {
 fn named(job: &Job) -> &[String] {
     match &job.work {
         Work::Steps(work) => &work.contexts,
-        Work::Approval | Work::Nothing | Work::Call(_) => &[],
+        Work::Approval | Work::Nothing | Work::Call(_) | Work::Refused(_) => &[],
     }
 }
 

@@ -61,6 +61,12 @@ async fn begin(args: &Args) -> anyhow::Result<Exit> {
         }
         return Ok(Exit::Done);
     }
+    // What does nothing here is said where it is asked for, and not only by `sluice check`.
+    let mut without = selection.diagnostics;
+    without.retain(|found| {
+        found.code.ends_with("/not-supported") && plans.iter().any(|plan| plan.file == found.location.path)
+    });
+    print_diagnostics(&without, &tree.files);
     tree.needs_calls_of(&plans)?;
     let state = state_folder(&tree.root)?;
     let keys = args.jobs.ssh_keys()?;

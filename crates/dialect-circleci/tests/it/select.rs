@@ -1,5 +1,6 @@
 use sluice_dialect_circleci::{Outcome, PipelineValues};
 use sluice_model::{Event, Trigger};
+use sluice_plan::Work;
 
 use crate::support::{config_with, push, with_jobs};
 
@@ -15,7 +16,11 @@ fn selected(rest: &str, trigger: &Trigger) -> String {
                     .iter()
                     .map(|job| {
                         let needs: Vec<&str> = job.needs.iter().map(|need| need.job.as_str()).collect();
-                        format!("{}({})", job.id, needs.join(" "))
+                        let shown = format!("{}({})", job.id, needs.join(" "));
+                        match &job.work {
+                            Work::Refused(why) => format!("{shown} refused, {}", why.message),
+                            _ => shown,
+                        }
                     })
                     .collect();
                 format!("{}: {}", selection.workflow, jobs.join(" "))
@@ -122,11 +127,11 @@ fn what_has_no_runner_is_refused_by_name() {
   mac: {macos: {xcode: '15'}, steps: [checkout]}
   win: {machine: {image: 'windows-server-2022-gui:current'}, steps: [checkout]}
   rel: {type: release, plan_name: x}
-workflows: {m: {jobs: [mac]}, w: {jobs: [win]}, r: {jobs: [rel]}}
+workflows: {m: {jobs: [mac, a]}, w: {jobs: [win]}, r: {jobs: [rel]}}
 ";
     assert_eq!(
         selected(jobs, &push("refs/heads/main")),
-        "m: refused, the job `mac` runs on macOS, for which Sluice has no runner\nw: refused, the job `win` runs on Windows, for which Sluice has no runner\nr: refused, the job `rel` has `type: release`, which needs CircleCI itself"
+        "m: mac() refused, the job `mac` runs on macOS, for which Sluice has no runner a()\nw: win() refused, the job `win` runs on Windows, for which Sluice has no runner\nr: rel() refused, the job `rel` has `type: release`, which needs CircleCI itself"
     );
 }
 

@@ -92,3 +92,16 @@ fn a_way_in_for_strangers_is_an_error_to_check_and_runs_all_the_same() {
     assert!(!selection.has_errors());
     assert_eq!(selection.plans.len(), 1);
 }
+
+#[test]
+fn what_circleci_would_refuse_at_the_start_is_found_by_a_check() {
+    let text = "version: 2.1\njobs:\n  build: { docker: [{ image: base }], parallelism: 0, steps: [run: { command: make, when: never }] }\n  mac: { macos: { xcode: 16.0.0 }, steps: [run: make] }\nworkflows:\n  one: { jobs: [build, mac] }\n  two: { jobs: [build] }\n";
+    let files = Files::new();
+    let found = Pipelines::new(&files).check_file(".circleci/config.yml", text);
+    let found: Vec<String> =
+        found.iter().map(|found| format!("{} {}", found.location.line, found.message)).collect();
+    assert_eq!(
+        found,
+        ["3 `when` of a step is one of `on_success`, `on_fail`, `always`, and this is `never`"]
+    );
+}
