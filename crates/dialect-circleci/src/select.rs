@@ -80,7 +80,7 @@ impl Workflow {
                 Some("it runs on pushes: it has no `triggers: - schedule`".to_owned())
             }
             Event::Schedule => {
-                let branch = trigger.branch().unwrap_or_default();
+                let branch = trigger.source_branch().unwrap_or_default();
                 let reasons: Vec<String> = self
                     .schedules
                     .iter()
@@ -98,7 +98,7 @@ impl Workflow {
 
     /// Jobs that filters leave out, and jobs all of whose requirements are left out.
     fn left_out(&self, trigger: &Trigger) -> Vec<LeftOut> {
-        let (branch, tag) = (trigger.branch(), trigger.tag());
+        let (branch, tag) = (trigger.source_branch(), trigger.tag());
         let mut reasons: HashMap<&str, String> = HashMap::new();
         for job in &self.jobs {
             if let Some(reason) = job.filters.excludes(branch, tag) {

@@ -84,7 +84,7 @@ impl PipelineValues {
         text("project.git_url", &format!("https://github.com/{}", trigger.repository));
         text("project.slug", &format!("gh/{}", trigger.repository));
         text("git.tag", trigger.tag().unwrap_or_default());
-        text("git.branch", trigger.branch().unwrap_or_default());
+        text("git.branch", trigger.source_branch().unwrap_or_default());
         text("git.revision", trigger.sha.as_str());
         text("git.base_revision", trigger.before.as_ref().map_or("", |sha| sha.as_str()));
         text("trigger_source", trigger_source(trigger.event));
@@ -95,7 +95,7 @@ impl PipelineValues {
         text("event.name", event);
         text("event.action", trigger.action.as_deref().unwrap_or(event));
         values.set("number", Value::Number(number));
-        values.set("git.branch.is_default", Value::Flag(trigger.branch() == Some(default_branch)));
+        values.set("git.branch.is_default", Value::Flag(trigger.source_branch() == Some(default_branch)));
         values.parameters = trigger.inputs.clone();
         values
     }

@@ -11,6 +11,7 @@ mod inline;
 mod limits;
 mod lint;
 mod lower;
+mod payload;
 mod permissions;
 mod place;
 mod read;
@@ -28,6 +29,7 @@ pub use action::{
 };
 pub use filter::{Pattern, PatternError, is_selected};
 pub use limits::Limits;
+pub use payload::{CommitFacts, Facts, Person, overlaid, payload};
 pub use permissions::{DefaultGrants, Grants, Level};
 pub use read::{Options, Read, read, read_with};
 pub use select::Selection;

@@ -1,8 +1,7 @@
 use std::borrow::Cow;
 
 use sluice_expression::{Context, Scope, StatusFunction};
-use sluice_model::Trigger;
-use sluice_plan::{Expression, Late, Template, Value};
+use sluice_plan::{Expression, GithubFacts, Late, Template, Value};
 
 use crate::state::Chain;
 use crate::{Create, JobState, Run, RunStatus};
@@ -156,56 +155,14 @@ pub(crate) fn strategy_context(place: Place) -> Value {
     ])
 }
 
-/// The `github` context of a job's conditions (GitHub, "Contexts reference"). Ids and counts are texts, as there.
+/// The `github` context of a job's conditions.
 pub(crate) fn github_context(create: &Create, attempt: u32) -> Value {
     let Create { run, number, plan, trigger, inputs: _, vars: _, server_url, pipeline: _ } = create;
-    let Trigger {
-        event,
-        action: _,
-        repository,
-        git_ref,
-        sha,
-        before: _,
-        actor,
-        base_ref,
-        head_ref,
-        changed_paths: _,
-        image_chain: _,
-        inputs: _,
-        payload,
-        subject: _,
-    } = trigger;
-    let ref_type = if trigger.tag().is_some() { "tag" } else { "branch" };
-    let payload = Value::from_json(payload).unwrap_or_else(|_| Value::Object(Vec::new()));
-    let pairs: Vec<(&str, Value)> = vec![
-        ("actor", actor.as_str().into()),
-        ("api_url", format!("{server_url}/api/v3").into()),
-        ("base_ref", base_ref.as_deref().unwrap_or_default().into()),
-        ("event", payload),
-        ("event_name", event.as_str().into()),
-        ("graphql_url", format!("{server_url}/api/graphql").into()),
-        ("head_ref", head_ref.as_deref().unwrap_or_default().into()),
-        ("ref", git_ref.as_str().into()),
-        ("ref_name", trigger.ref_name().into()),
-        ("ref_type", ref_type.into()),
-        ("repository", repository.as_str().into()),
-        ("repository_owner", repository.owner().into()),
-        ("repositoryUrl", format!("git://{}/{repository}.git", host_of(server_url)).into()),
-        ("run_attempt", attempt.to_string().into()),
-        ("run_id", run.to_string().into()),
-        ("run_number", number.to_string().into()),
-        ("server_url", server_url.as_str().into()),
-        ("sha", sha.as_str().into()),
-        ("triggering_actor", actor.as_str().into()),
-        ("workflow", plan.workflow.as_str().into()),
-        ("workflow_ref", format!("{repository}/{}@{git_ref}", plan.file).into()),
-        ("workflow_sha", sha.as_str().into()),
-    ];
-    Value::Object(pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
-}
-
-fn host_of(url: &str) -> &str {
-    url.split_once("://").map_or(url, |(_, host)| host)
+    let (workflow, file) = (&plan.workflow, &plan.file);
+    let facts = GithubFacts { trigger, run: *run, number: *number, attempt, workflow, file, server_url };
+    let payload = Value::from_json(&trigger.payload).unwrap_or_else(|_| Value::Object(Vec::new()));
+    let members = facts.members().into_iter().chain([("event", payload)]);
+    Value::Object(members.map(|(key, value)| (key.to_owned(), value)).collect())
 }
 
 /// What people see the run called. An expression that has no value leaves `run-name:` as it is written.

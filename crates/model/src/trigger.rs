@@ -95,6 +95,10 @@ impl Trigger {
     pub fn branch(&self) -> Option<&str> {
         self.git_ref.strip_prefix("refs/heads/")
     }
+    /// The branch that is built: the ref's, or the one that a pull request comes from.
+    pub fn source_branch(&self) -> Option<&str> {
+        self.branch().or(self.head_ref.as_deref())
+    }
     /// The tag's short name, when the ref is a tag.
     pub fn tag(&self) -> Option<&str> {
         self.git_ref.strip_prefix("refs/tags/")

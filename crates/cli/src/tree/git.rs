@@ -1,6 +1,8 @@
 use std::path::Path;
 use std::process::Command;
 
+use sluice_dialect_github::{CommitFacts, Person};
+
 /// What git says about a working tree. Asked in three processes at once, for each costs more than reading the pipelines.
 pub struct Checkout {
     pub head: Option<Head>,
@@ -17,15 +19,19 @@ pub struct Head {
     pub sha: String,
     pub before: Option<String>,
     pub subject: String,
+    /// What events say of it.
+    pub facts: CommitFacts,
 }
 
+/// Fields of a commit that end with NUL, in the order in which [`Head::of`] reads them.
+const HEAD_FORMAT: &str = "--format=%H%x00%P%x00%s%x00%T%x00%an%x00%ae%x00%cn%x00%ce%x00%cI%x00%B";
 const ORIGIN_HEAD: &str = "refs/remotes/origin/HEAD";
 const ORIGIN: &str = "refs/remotes/origin/";
 
 impl Checkout {
     /// `tag`: a name that may be a tag's.
     pub fn of(root: &Path, tag: Option<&str>) -> Self {
-        let log = ["log", "-1", "--no-show-signature", "--format=%H%n%P%n%s", "HEAD"];
+        let log = ["log", "-1", "--no-show-signature", HEAD_FORMAT, "HEAD"];
         let tag = tag.map(|tag| format!("refs/tags/{tag}"));
         // `*` marks the branch that is checked out.
         let mut refs =
@@ -64,11 +70,18 @@ impl Checkout {
 
 impl Head {
     fn of(log: &str) -> Option<Self> {
-        let mut lines = log.lines();
-        let sha = lines.next()?.to_owned();
-        let before = lines.next().and_then(|parents| parents.split(' ').next()).filter(|sha| !sha.is_empty());
+        let mut fields = log.splitn(10, '\0');
+        let sha = fields.next()?.to_owned();
+        let before =
+            fields.next().and_then(|parents| parents.split(' ').next()).filter(|sha| !sha.is_empty());
         let before = before.map(str::to_owned);
-        Some(Self { sha, before, subject: lines.next().unwrap_or_default().to_owned() })
+        let mut field = || fields.next().unwrap_or_default().to_owned();
+        let (subject, tree) = (field(), field());
+        let author = Person { name: field(), email: field() };
+        let committer = Person { name: field(), email: field() };
+        let (timestamp, message) = (field(), field().trim_end().to_owned());
+        let facts = CommitFacts { tree, message, author, committer, timestamp };
+        Some(Self { sha, before, subject, facts })
     }
 }
 

@@ -8,7 +8,7 @@ mod trigger;
 
 use std::path::{Path, PathBuf};
 
-use sluice_model::Trigger;
+use sluice_model::{Event, Trigger};
 use sluice_pipelines::{Files, Pipelines, Selection};
 use sluice_plan::{Plan, Value, Work};
 use sluice_runner::ActionStore;
@@ -94,6 +94,11 @@ impl Tree {
         let mut trigger = self.trigger.clone();
         if let Value::Object(pairs) = &inputs {
             trigger.inputs = pairs.iter().map(|(name, value)| (name.clone(), value.to_text())).collect();
+        }
+        if trigger.event == Event::WorkflowDispatch {
+            let told = serde_json::from_str(&trigger.payload).unwrap_or_default();
+            let given = serde_json::json!({ "inputs": trigger.inputs, "workflow": plan.file });
+            trigger.payload = sluice_dialect_github::overlaid(told, given).to_string();
         }
         Ok((trigger, inputs))
     }

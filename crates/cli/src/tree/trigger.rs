@@ -3,6 +3,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use serde::Deserialize;
+use sluice_dialect_github::{Facts, overlaid};
 use sluice_model::{CommitSha, Event, RepositoryName, Trigger, UserName};
 
 use super::git::{Checkout, git};
@@ -25,7 +26,7 @@ pub struct TriggerArgs {
     /// An input of a manual dispatch, or a pipeline parameter; may be repeated
     #[arg(long = "input", value_name = "KEY=VALUE")]
     inputs: Vec<String>,
-    /// `github.event`, as JSON
+    /// `github.event`, as JSON; what it does not say is filled in
     #[arg(long, value_name = "FILE")]
     event_file: Option<PathBuf>,
 }
@@ -35,12 +36,14 @@ pub struct TriggerArgs {
 #[serde(default)]
 struct Payload {
     action: Option<String>,
+    number: Option<u64>,
     pull_request: PullRequest,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct PullRequest {
+    number: Option<u64>,
     head: Branch,
     base: Branch,
 }
@@ -80,11 +83,26 @@ impl TriggerArgs {
         let sha: CommitSha = commit.sha.parse()?;
         let git_ref = self.whole_ref(root, &checkout)?;
         let is_pull_request = matches!(self.event, Event::PullRequest | Event::PullRequestTarget);
-        let (payload, told) = self.payload()?;
+        let (given, told) = self.payload()?;
+        let number = told.number.or(told.pull_request.number).unwrap_or(FIRST_PULL_REQUEST);
         let (head, base) = (told.pull_request.head.git_ref, told.pull_request.base.git_ref);
         let base = self.base.clone().or(base).or_else(|| is_pull_request.then(|| default_branch.clone()));
         let head_ref = is_pull_request.then(|| head.unwrap_or_else(|| short(&git_ref).to_owned()));
-        let trigger = Trigger {
+        let git_ref = match self.event {
+            Event::PullRequest if git_ref.starts_with("refs/heads/") => format!("refs/pull/{number}/merge"),
+            Event::PullRequestTarget => {
+                format!("refs/heads/{}", base.as_deref().map_or(&*default_branch, short))
+            }
+            _ => git_ref,
+        };
+        let facts = Facts {
+            commit: commit.facts.clone(),
+            base_sha: base.as_deref().and_then(|base| commit_of_branch(root, base)),
+            default_branch,
+            number,
+            server_url: SERVER_URL.to_owned(),
+        };
+        let mut trigger = Trigger {
             event: self.event,
             action: told.action.or_else(|| is_pull_request.then(|| "synchronize".to_owned())),
             repository: repository_name(root, checkout.origin_url.as_deref()),
@@ -97,20 +115,23 @@ impl TriggerArgs {
             before: commit.before.as_deref().and_then(|sha| sha.parse().ok()),
             actor: UserName::new("local"),
             inputs: self.input_pairs()?,
-            payload,
+            payload: String::new(),
             subject: commit.subject.clone(),
         };
-        Ok((trigger, default_branch))
+        let payload = sluice_dialect_github::payload(&trigger, &facts);
+        trigger.payload = given.into_iter().fold(payload, overlaid).to_string();
+        Ok((trigger, facts.default_branch))
     }
 
     /// The event's file as it is, and what chooses workflows of it.
-    fn payload(&self) -> anyhow::Result<(String, Payload)> {
+    fn payload(&self) -> anyhow::Result<(Option<serde_json::Value>, Payload)> {
         let Some(path) = &self.event_file else { return Ok(Default::default()) };
         let text =
             std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-        let told = serde_json::from_str(&text)
-            .with_context(|| format!("{} is not JSON, or no event", path.display()))?;
-        Ok((text, told))
+        let no_event = || format!("{} is not JSON, or no event", path.display());
+        let given = serde_json::from_str(&text).with_context(no_event)?;
+        let told = serde_json::from_str(&text).with_context(no_event)?;
+        Ok((Some(given), told))
     }
 
     /// What of this was given, as words of a command line.
@@ -166,6 +187,12 @@ impl TriggerArgs {
     }
 }
 
+/// The commit of a branch, or of the one that `origin` has by this name.
+fn commit_of_branch(root: &Path, branch: &str) -> Option<String> {
+    let commit = |name: &str| git(root, &["rev-parse", "-q", "--verify", &format!("{name}^{{commit}}")]);
+    commit(branch).or_else(|| commit(&format!("origin/{branch}")))
+}
+
 /// Names what points at the commit that is checked out.
 fn no_branch(root: &Path) -> String {
     let names = ["for-each-ref", "--points-at=HEAD", "--format=%(refname:short)", "refs/heads", "refs/tags"];
@@ -202,4 +229,8 @@ fn repository_name(root: &Path, origin_url: Option<&str>) -> RepositoryName {
         .unwrap_or_else(|_| LOCAL.parse().unwrap_or_else(|_| unreachable!("{LOCAL} is valid")))
 }
 
+/// Where the repository would be, for nothing here knows another forge.
+const SERVER_URL: &str = "https://github.com";
+/// The number of a pull request that nobody numbers.
+const FIRST_PULL_REQUEST: u64 = 1;
 const LOCAL: &str = "local/repository";

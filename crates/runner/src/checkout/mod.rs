@@ -2,6 +2,7 @@
 
 mod other;
 mod submodules;
+mod target;
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -15,6 +16,7 @@ use crate::depot::{Depot, DepotError};
 use crate::place::Place;
 
 pub use other::Other;
+pub use target::Existing;
 
 /// What to check out, and where to.
 #[derive(Debug, Clone, Default)]
@@ -27,6 +29,8 @@ pub struct Checkout {
     pub depth: Option<u32>,
     /// A branch, tag or commit instead of the trigger's.
     pub git_ref: Option<String>,
+    /// What becomes of files that are there already.
+    pub existing: Existing,
     pub tags: bool,
     pub submodules: Submodules,
     /// None: every file.
@@ -63,6 +67,8 @@ pub enum CheckoutError {
     NoLfs,
     #[error("{path}: {error}", path = path.display())]
     File { path: PathBuf, error: std::io::Error },
+    #[error("the files that are in {target} already cannot be removed: {said}")]
+    NotEmptied { target: String, said: String },
     #[error(transparent)]
     Depot(#[from] DepotError),
 }
@@ -92,6 +98,11 @@ pub async fn checkout(
         },
         may_read_disk: false,
     };
+    let mut lines = Vec::new();
+    match direct.is_some() {
+        true => lines.extend(target::prepare(&git, &origin, wanted.existing).await?),
+        false => target::prepare_inside(place, &wanted.target, wanted.existing).await?,
+    }
     if !folder.join(".git").exists() {
         git.run(&["init", "-q"]).await?;
         git.run(&["remote", "add", "origin", &origin]).await?;
@@ -100,22 +111,18 @@ pub async fn checkout(
         git.run(&["remote", "set-url", "origin", &origin]).await?;
     }
     prepare_files(&git, wanted).await?;
-    let mut lines = vec![match &wanted.other {
+    lines.push(match &wanted.other {
         Some(other) => other::fetch(&git, other, wanted).await?,
         None => fetch(&git, order, wanted).await?,
-    }];
+    });
     if wanted.submodules != Submodules::None {
         lines.extend(submodules::check_out(&git, order, wanted).await?);
     }
-    let commit = match &wanted.other {
-        Some(_) => {
-            let head = git.read(&["rev-parse", "HEAD"]).await?;
-            head.trim()
-                .parse()
-                .map_err(|_| CheckoutError::Git { command: "rev-parse".to_owned(), said: head })?
-        }
-        None => order.trigger.sha.clone(),
-    };
+    let head = git.read(&["rev-parse", "HEAD"]).await?;
+    let commit = head
+        .trim()
+        .parse()
+        .map_err(|_| CheckoutError::Git { command: "rev-parse".to_owned(), said: head })?;
     if direct.is_none() {
         Depot::transfer(place, &private, &wanted.target).await?;
         let _ = tokio::fs::remove_dir_all(&private).await;
@@ -131,34 +138,102 @@ async fn fetch(git: &Git<'_>, order: &JobOrder, wanted: &Checkout) -> Result<Str
         SourceTree::Bare { .. } | SourceTree::Remote { .. } => None,
     };
     let other_ref = wanted.git_ref.as_deref().filter(|git_ref| !git_ref.is_empty());
-    let is_triggers = other_ref.is_none_or(|git_ref| names_trigger(git_ref, trigger));
+    let Some(head) = Head::of(other_ref, trigger) else {
+        let (name, token) = (trigger.repository.to_string(), None);
+        let own = Other { name, address, token, is_clone: snapshot.is_some() };
+        return other::fetch(git, &own, wanted).await;
+    };
     let depth = wanted.depth.map(|depth| format!("--depth={depth}"));
     let mut arguments = vec!["fetch", "-q", "--no-recurse-submodules", "--force"];
     arguments.extend(depth.as_deref());
     arguments.push(if wanted.tags { "--tags" } else { "--no-tags" });
     arguments.push(&address);
-    if is_triggers {
-        let commit = snapshot.map_or(trigger.sha.as_str(), String::as_str);
-        let all = wanted.depth.is_none().then_some("+refs/heads/*:refs/remotes/origin/*");
-        let mut with_all = arguments.clone();
-        with_all.push(commit);
-        // A shallow snapshot comes without its parent, where HEAD is to be.
-        with_all.extend(snapshot.map(|_| trigger.sha.as_str()));
-        with_all.extend(all);
-        git.run(&with_all).await?;
-        place_head(git, trigger, commit).await?;
-        if snapshot.is_some() {
-            // The changes of the working tree are what differs from the commit, as they are for who made them.
-            git.run(&["reset", "-q", trigger.sha.as_str()]).await?;
-        }
-        return Ok(format!("Checked out {} at {}", trigger.ref_name(), trigger.sha));
+    if wanted.depth.is_none() && snapshot.is_some() {
+        // What a person's clone knows of the other branches of its origin, for its own are few.
+        let known = ["+refs/remotes/origin/*:refs/remotes/origin/*", "^refs/remotes/origin/HEAD"];
+        git.run(&[&arguments[..], &known].concat()).await?;
     }
-    let other = other_ref.unwrap_or_default();
-    let fetched = format!("+{other}:refs/sluice/checkout");
-    arguments.push(&fetched);
+    let commit = snapshot.map_or(trigger.sha.as_str(), String::as_str);
+    arguments.push(commit);
+    // A shallow snapshot comes without its parent, where HEAD is to be.
+    arguments.extend(snapshot.map(|_| trigger.sha.as_str()));
+    arguments.extend(wanted.depth.is_none().then_some("+refs/heads/*:refs/remotes/origin/*"));
     git.run(&arguments).await?;
-    git.run(&["checkout", "-q", "--force", "--detach", "refs/sluice/checkout"]).await?;
-    Ok(format!("Checked out {other}"))
+    head.place(git, trigger.sha.as_str(), commit).await?;
+    Ok(format!("Checked out {} at {}", other_ref.unwrap_or(trigger.ref_name()), trigger.sha))
+}
+
+/// Where HEAD of a checkout of the trigger's own commit is.
+enum Head {
+    /// A branch, checked out under its name, which follows that of `origin`.
+    Branch(String),
+    /// A tag or a pull request, with HEAD detached there.
+    Ref(String),
+    /// No ref at all.
+    Commit,
+}
+
+impl Head {
+    /// None where the ref that is asked for is another one than the trigger's.
+    fn of(asked: Option<&str>, trigger: &Trigger) -> Option<Self> {
+        let branch = |name: &str| Self::Branch(name.to_owned());
+        let short = asked.map(|asked| asked.strip_prefix("refs/heads/").unwrap_or(asked));
+        if asked == Some(trigger.sha.as_str()) {
+            return Some(Self::Commit);
+        }
+        if let (Some(short), Some(head)) = (short, &trigger.head_ref)
+            && short == head
+        {
+            return Some(branch(short));
+        }
+        if asked.is_some_and(|asked| asked != trigger.git_ref && asked != trigger.ref_name()) {
+            return None;
+        }
+        Some(match (trigger.branch(), trigger.git_ref.strip_prefix("refs/pull/")) {
+            (Some(name), _) => branch(name),
+            (None, Some(pull)) => Self::Ref(format!("refs/remotes/pull/{pull}")),
+            (None, None) if trigger.tag().is_some() => Self::Ref(trigger.git_ref.clone()),
+            (None, None) => Self::Commit,
+        })
+    }
+
+    /// Puts HEAD at the trigger's commit `sha`, and the files of `commit` beside it: the changes of a working tree are what
+    /// differs from the commit, as they are for who made them.
+    async fn place(&self, git: &Git<'_>, sha: &str, commit: &str) -> Result<(), CheckoutError> {
+        let at = match self {
+            Self::Branch(name) => format!("refs/remotes/origin/{name}"),
+            Self::Ref(name) => name.clone(),
+            Self::Commit => "HEAD".to_owned(),
+        };
+        let point = |to: &str| ["update-ref", &at, to].map(str::to_owned);
+        let run = async |arguments: &[String]| {
+            git.run(&arguments.iter().map(String::as_str).collect::<Vec<_>>()).await
+        };
+        match self {
+            Self::Commit => git.run(&["checkout", "-q", "--force", "--detach", commit]).await?,
+            Self::Branch(name) => {
+                run(&point(commit)).await?;
+                git.run(&["checkout", "-q", "--force", "-B", name, &at]).await?;
+            }
+            Self::Ref(_) => {
+                run(&point(commit)).await?;
+                git.run(&["checkout", "-q", "--force", "--detach", &at]).await?;
+            }
+        }
+        if commit == sha {
+            return Ok(());
+        }
+        git.run(&["reset", "-q", sha]).await?;
+        match self {
+            Self::Commit => Ok(()),
+            Self::Branch(_) => run(&point(sha)).await,
+            Self::Ref(_) => {
+                run(&point(sha)).await?;
+                // Told anew, so that `git status` names it.
+                git.run(&["checkout", "-q", "--detach", &at]).await
+            }
+        }
+    }
 }
 
 /// Which files the checkout makes, and what becomes of those that git-lfs keeps.
@@ -176,26 +251,6 @@ async fn prepare_files(git: &Git<'_>, wanted: &Checkout) -> Result<(), CheckoutE
         })?;
     }
     Ok(())
-}
-
-/// Both services leave a branch checked out under its name, and a tag or a pull request with HEAD detached.
-async fn place_head(git: &Git<'_>, trigger: &Trigger, commit: &str) -> Result<(), CheckoutError> {
-    match trigger.branch() {
-        Some(branch) => {
-            git.run(&["update-ref", &format!("refs/remotes/origin/{branch}"), trigger.sha.as_str()]).await?;
-            git.run(&["checkout", "-q", "--force", "--no-track", "-B", branch, commit]).await
-        }
-        None => {
-            if let Some(tag) = trigger.tag() {
-                git.run(&["update-ref", &format!("refs/tags/{tag}"), trigger.sha.as_str()]).await?;
-            }
-            git.run(&["checkout", "-q", "--force", "--detach", commit]).await
-        }
-    }
-}
-
-fn names_trigger(git_ref: &str, trigger: &Trigger) -> bool {
-    git_ref == trigger.sha.as_str() || git_ref == trigger.git_ref || git_ref == trigger.ref_name()
 }
 
 /// What `origin` is: an address that means something to the steps, where there is one.

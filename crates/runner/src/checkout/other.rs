@@ -11,6 +11,8 @@ pub struct Other {
     pub address: String,
     /// Shown to this repository's server, in a header; never in an address, an argument or a file.
     pub token: Option<String>,
+    /// The address is a person's own clone, which has branches of its origin beside its own.
+    pub is_clone: bool,
 }
 
 impl Other {
@@ -21,10 +23,16 @@ impl Other {
 
 /// What a checkout leaves HEAD at.
 enum Head {
-    /// Checked out under its own name.
-    Branch(String),
+    /// Checked out under its own name; `from` is the whole ref that is fetched.
+    Branch { name: String, from: String },
     /// A tag, a commit or another ref, with HEAD detached.
     Detached(String),
+}
+
+impl Head {
+    fn branch(name: &str) -> Self {
+        Self::Branch { name: name.to_owned(), from: format!("refs/heads/{name}") }
+    }
 }
 
 /// Fetches another repository, and leaves HEAD as the service does: at a branch under its name, else detached.
@@ -37,22 +45,22 @@ pub(super) async fn fetch(git: &Git<'_>, other: &Other, wanted: &Checkout) -> Re
     arguments.push(if wanted.tags { "--tags" } else { "--no-tags" });
     arguments.push(&other.address);
     let wants = match &head {
-        Head::Branch(branch) => format!("+refs/heads/{branch}:refs/remotes/origin/{branch}"),
-        Head::Detached(git_ref) => format!("+{git_ref}:refs/sluice/checkout"),
+        Head::Branch { name, from } => format!("+{from}:refs/remotes/origin/{name}"),
+        // A tag keeps its name, and what it says.
+        Head::Detached(tag) if tag.starts_with("refs/tags/") => format!("+{tag}:{tag}"),
+        Head::Detached(git_ref) => git_ref.clone(),
     };
     arguments.push(&wants);
     arguments.extend(wanted.depth.is_none().then_some("+refs/heads/*:refs/remotes/origin/*"));
     git.run(&arguments).await?;
     match &head {
-        Head::Branch(branch) => {
-            let at = format!("refs/remotes/origin/{branch}");
-            git.run(&["checkout", "-q", "--force", "--no-track", "-B", branch, &at]).await?;
+        Head::Branch { name, .. } => {
+            let at = format!("refs/remotes/origin/{name}");
+            git.run(&["checkout", "-q", "--force", "-B", name, &at]).await?;
         }
         Head::Detached(git_ref) => {
-            if git_ref.starts_with("refs/tags/") {
-                git.run(&["update-ref", git_ref, "refs/sluice/checkout"]).await?;
-            }
-            git.run(&["checkout", "-q", "--force", "--detach", "refs/sluice/checkout^{commit}"]).await?;
+            let at = if git_ref.starts_with("refs/tags/") { git_ref } else { "FETCH_HEAD" };
+            git.run(&["checkout", "-q", "--force", "--detach", at]).await?;
         }
     }
     let commit = git.read(&["rev-parse", "HEAD"]).await?;
@@ -65,22 +73,25 @@ async fn head(git: &Git<'_>, other: &Other, asked: Option<&str>) -> Result<Head,
     let Some(asked) = asked else {
         let listed = git.read(&["ls-remote", "--symref", &other.address, "HEAD"]).await?;
         let named = listed.lines().find_map(|line| line.strip_prefix("ref: refs/heads/")?.split('\t').next());
-        return Ok(named.map_or(Head::Detached("HEAD".to_owned()), |branch| Head::Branch(branch.to_owned())));
+        return Ok(named.map_or(Head::Detached("HEAD".to_owned()), Head::branch));
     };
     if asked.parse::<CommitSha>().is_ok() {
         return Ok(Head::Detached(asked.to_owned()));
     }
     if let Some(branch) = asked.strip_prefix("refs/heads/") {
-        return Ok(Head::Branch(branch.to_owned()));
+        return Ok(Head::branch(branch));
     }
     if asked.starts_with("refs/") {
         return Ok(Head::Detached(asked.to_owned()));
     }
     let (branch, tag) = (format!("refs/heads/{asked}"), format!("refs/tags/{asked}"));
-    let listed = git.read(&["ls-remote", &other.address, &branch, &tag]).await?;
+    let remote = format!("refs/remotes/origin/{asked}");
+    let listed = git.read(&["ls-remote", &other.address, &branch, &tag, &remote]).await?;
     let has = |name: &str| listed.lines().any(|line| line.ends_with(&format!("\t{name}")));
     if has(&branch) {
-        Ok(Head::Branch(asked.to_owned()))
+        Ok(Head::branch(asked))
+    } else if other.is_clone && has(&remote) {
+        Ok(Head::Branch { name: asked.to_owned(), from: remote })
     } else if has(&tag) {
         Ok(Head::Detached(tag))
     } else {

@@ -50,7 +50,7 @@ async fn value(
         return Ok(STANDARD.encode(Sha256::digest(&content)));
     }
     match expression {
-        ".Branch" => Ok(trigger.branch().unwrap_or_default().to_owned()),
+        ".Branch" => Ok(trigger.source_branch().unwrap_or_default().to_owned()),
         ".Revision" => Ok(trigger.sha.to_string()),
         ".BuildNum" => Ok(order.run_number.to_string()),
         ".CheckoutKey" => Ok(String::new()),

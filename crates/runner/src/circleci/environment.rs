@@ -91,7 +91,7 @@ fn built_in(job: &JobRun<'_>, place: &Place, contexts: &Contexts) -> Result<Vec<
     let mut set = |name: &str, value: Option<&str>| {
         env.extend(value.map(|value| (name.to_owned(), value.to_owned())));
     };
-    set("CIRCLE_BRANCH", trigger.branch());
+    set("CIRCLE_BRANCH", trigger.source_branch());
     set("CIRCLE_TAG", trigger.tag());
     let pull = trigger.git_ref.strip_prefix("refs/pull/").and_then(|rest| rest.split('/').next());
     set("CIRCLE_PR_NUMBER", pull);

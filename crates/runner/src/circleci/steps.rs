@@ -41,7 +41,7 @@ impl StepEnd {
 impl<'a> Steps<'a> {
     pub async fn begin(job: &'a JobRun<'a>, place: &'a Place) -> Result<Self, String> {
         let mut contexts = Contexts::of_order(job.order);
-        contexts.enter(place);
+        contexts.enter(place, job.order);
         let env = environment::of_job(job, place, &contexts)?;
         let bash_env = place.layout.temp.inside(environment::BASH_ENV_FILE);
         place.session.write(&bash_env, 0o644, Vec::new()).await.map_err(|error| error.to_string())?;

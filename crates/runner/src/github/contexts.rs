@@ -1,14 +1,13 @@
 use std::borrow::Cow;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use sluice_expression::{Context, Expression, StatusFunction, Template, Value};
 use sluice_model::Conclusion;
-use sluice_plan::{EnvEntry, Late, StepCondition};
+use sluice_plan::{EnvEntry, GithubFacts, Late, StepCondition};
 use sluice_wire::JobOrder;
 
 use super::hash_files::hash_files;
-use crate::place::Place;
+use crate::place::{Place, Shared};
 
 /// The contexts of one job, or of one action in it: what `${{ }}` may name. Cheap to clone, for every step has its own.
 #[derive(Clone)]
@@ -20,7 +19,7 @@ pub struct Contexts {
     /// it, and those of the job's own steps for the job's status.
     pub action_status: Option<Conclusion>,
     /// `hashFiles` looks below it; none before the job has a place.
-    workspace: Option<PathBuf>,
+    workspace: Option<Shared>,
 }
 
 impl Contexts {
@@ -33,6 +32,11 @@ impl Contexts {
             (job.to_string(), Value::object(value))
         });
         let vars = order.vars.iter().map(|(name, value)| (name.clone(), value.as_str().into()));
+        // A job without a matrix has none, not an empty one.
+        let matrix = match &order.matrix {
+            Value::Object(pairs) if pairs.is_empty() => Value::Null,
+            matrix => matrix.clone(),
+        };
         let values = vec![
             ("github", github(order)),
             ("env", Value::Object(Vec::new())),
@@ -42,7 +46,7 @@ impl Contexts {
             ("secrets", Value::object(secrets)),
             ("vars", Value::object(vars)),
             ("strategy", order.strategy.clone()),
-            ("matrix", order.matrix.clone()),
+            ("matrix", matrix),
             ("needs", Value::object(needs)),
             ("inputs", order.inputs.clone()),
         ];
@@ -51,25 +55,31 @@ impl Contexts {
     }
 
     /// Adds what is known once the job has a place.
-    pub fn enter(&mut self, place: &Place) {
-        self.workspace = Some(place.layout.workspace.outside.clone());
+    pub fn enter(&mut self, place: &Place, order: &JobOrder) {
+        self.workspace = Some(place.layout.workspace.clone());
         self.put("github", "workspace", place.layout.workspace.inside("").as_str().into());
         self.put("github", "event_path", event_path(place).as_str().into());
         let arch = if cfg!(target_arch = "aarch64") { "ARM64" } else { "X64" };
-        let runner = [
+        let mut runner = vec![
             ("os", "Linux".into()),
             ("arch", arch.into()),
             ("name", "sluice".into()),
             ("environment", "self-hosted".into()),
-            ("debug", "".into()),
             ("temp", place.layout.temp.inside.as_str().into()),
             ("tool_cache", place.layout.tools.inside.as_str().into()),
+            ("workspace", place.layout.workspace.parent().into()),
         ];
+        if shows_debug(order) {
+            runner.push(("debug", "1".into()));
+        }
         self.set("runner", Value::object(runner));
         if let Some(container) = &place.container {
             let facts =
                 [("id", container.id.as_str().into()), ("network", container.network.as_str().into())];
             self.put("job", "container", Value::object(facts));
+        }
+        if place.services.is_empty() {
+            return;
         }
         let services = place.services.iter().map(|service| {
             let ports =
@@ -243,6 +253,12 @@ pub fn overlay(env: &mut Vec<(String, String)>, newer: impl IntoIterator<Item = 
     }
 }
 
+/// Whether the secret or variable ACTIONS_STEP_DEBUG asks for debug lines.
+pub fn shows_debug(order: &JobOrder) -> bool {
+    let secret = order.secrets.get("ACTIONS_STEP_DEBUG").map(sluice_wire::Secret::expose);
+    secret.or(order.vars.get("ACTIONS_STEP_DEBUG").map(String::as_str)) == Some("true")
+}
+
 pub fn event_path(place: &Place) -> String {
     place.layout.temp.inside("_github_workflow/event.json")
 }
@@ -254,71 +270,31 @@ fn token(order: &JobOrder) -> &str {
 }
 
 fn github(order: &JobOrder) -> Value {
-    let trigger = &order.trigger;
-    let server =
-        order.server.as_ref().map_or("https://github.com", |server| server.url.trim_end_matches('/'));
-    let ref_type = if trigger.tag().is_some() { "tag" } else { "branch" };
-    let workflow_ref = format!("{}/{}@{}", trigger.repository, order.workflow_file, trigger.git_ref);
-    let api_url = format!("{server}/api/v3");
-    let graphql_url = format!("{server}/api/graphql");
-    let run = order.run.to_string();
-    let text = [
-        ("action", "__run"),
-        ("actor", trigger.actor.as_str()),
-        ("triggering_actor", trigger.actor.as_str()),
-        ("api_url", &api_url),
-        ("base_ref", trigger.base_ref.as_deref().unwrap_or_default()),
-        ("event_name", trigger.event.as_str()),
-        ("graphql_url", &graphql_url),
-        ("head_ref", trigger.head_ref.as_deref().unwrap_or_default()),
-        // A called workflow's jobs know themselves by their own ids.
-        ("job", order.job.id.as_str().rsplit('/').next().unwrap_or_default()),
-        ("ref", &trigger.git_ref),
-        ("ref_name", trigger.ref_name()),
-        ("ref_type", ref_type),
-        ("repository", trigger.repository.as_str()),
-        ("repository_owner", trigger.repository.owner()),
-        ("repositoryUrl", trigger.repository.as_str()),
-        ("retention_days", "90"),
-        ("run_id", &run),
-        ("server_url", server),
-        ("sha", trigger.sha.as_str()),
-        ("token", token(order)),
-        ("workflow", &order.workflow),
-        ("workflow_ref", &workflow_ref),
-        ("workflow_sha", trigger.sha.as_str()),
-        ("secret_source", "Actions"),
+    let facts = GithubFacts {
+        trigger: &order.trigger,
+        run: order.run,
+        number: order.run_number,
+        attempt: order.attempt,
+        workflow: &order.workflow,
+        file: &order.workflow_file,
+        server_url: order.server.as_ref().map_or("https://github.com", |server| &server.url),
+    };
+    // A called workflow's jobs know themselves by their own ids.
+    let job = order.job.id.as_str().rsplit('/').next().unwrap_or_default();
+    let own = [
+        ("action", "__run".into()),
+        ("job", job.into()),
+        ("token", token(order).into()),
+        ("event", serde_json::from_str(event(order)).unwrap_or_default()),
     ];
-    let mut pairs: Vec<(String, Value)> =
-        text.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
-    pairs.push(("run_number".to_owned(), order.run_number.to_string().into()));
-    pairs.push(("run_attempt".to_owned(), order.attempt.to_string().into()));
-    pairs.push(("ref_protected".to_owned(), Value::Bool(false)));
-    pairs.push(("event".to_owned(), serde_json::from_str(&event(order)).unwrap_or_default()));
-    Value::Object(pairs)
+    let members = facts.members().into_iter().chain(own);
+    Value::Object(members.map(|(name, value)| (name.to_owned(), value)).collect())
 }
 
-/// The event's payload as JSON: what the trigger brought, else what can be said without a forge.
-pub fn event(order: &JobOrder) -> String {
-    let trigger = &order.trigger;
-    if !trigger.payload.is_empty() {
-        return trigger.payload.clone();
+/// The event's payload as JSON: what the trigger brought, or nothing.
+pub fn event(order: &JobOrder) -> &str {
+    match order.trigger.payload.as_str() {
+        "" => "{}",
+        payload => payload,
     }
-    let name = trigger.repository.name();
-    serde_json::json!({
-        "ref": trigger.git_ref,
-        "before": trigger.before.as_ref().map_or("0000000000000000000000000000000000000000", |sha| sha.as_str()),
-        "after": trigger.sha.as_str(),
-        "action": trigger.action,
-        "inputs": trigger.inputs,
-        "head_commit": { "id": trigger.sha.as_str(), "message": trigger.subject },
-        "repository": {
-            "name": name,
-            "full_name": trigger.repository.as_str(),
-            "owner": { "login": trigger.repository.owner(), "name": trigger.repository.owner() },
-        },
-        "sender": { "login": trigger.actor.as_str() },
-        "pusher": { "name": trigger.actor.as_str() },
-    })
-    .to_string()
 }

@@ -3,11 +3,13 @@ use sluice_plan::{Action, ActionReference, Step, UsesAction};
 use sluice_wire::JobOrder;
 
 use super::Contexts;
+use super::contexts::shows_debug;
 use crate::place::Place;
 
 /// Members of `github` that steps find as `GITHUB_<NAME>`.
-const FROM_CONTEXT: [&str; 24] = [
+const FROM_CONTEXT: [&str; 27] = [
     "actor",
+    "actor_id",
     "triggering_actor",
     "api_url",
     "base_ref",
@@ -21,7 +23,9 @@ const FROM_CONTEXT: [&str; 24] = [
     "ref_protected",
     "ref_type",
     "repository",
+    "repository_id",
     "repository_owner",
+    "repository_owner_id",
     "retention_days",
     "run_attempt",
     "run_id",
@@ -78,6 +82,8 @@ pub fn is_fixed(name: &str) -> bool {
                 | "RUNNER_NAME"
                 | "RUNNER_ENVIRONMENT"
                 | "RUNNER_TEMP"
+                | "RUNNER_WORKSPACE"
+                | "RUNNER_DEBUG"
                 | "RUNNER_TOOL_CACHE"
         )
 }
@@ -98,11 +104,15 @@ pub fn defaults(contexts: &Contexts, place: &Place, order: &JobOrder) -> Vec<(St
         ("RUNNER_NAME", "sluice"),
         ("RUNNER_ENVIRONMENT", "self-hosted"),
         ("RUNNER_TEMP", &place.layout.temp.inside),
+        ("RUNNER_WORKSPACE", place.layout.workspace.parent()),
         ("RUNNER_TOOL_CACHE", &place.layout.tools.inside),
         ("HOME", &place.user.home),
         ("PATH", &place.path),
     ];
     env.extend(own.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())));
+    if shows_debug(order) {
+        env.push(("RUNNER_DEBUG".to_owned(), "1".to_owned()));
+    }
     env.extend(crate::job::own_variables(order));
     env
 }

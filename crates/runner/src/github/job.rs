@@ -96,7 +96,7 @@ fn container_wish(contexts: &Contexts, container: &Container) -> Result<Containe
 ///
 /// An error says why the set-up, of which the download of actions is a part, has failed.
 pub async fn run(job: &JobRun<'_>, place: &Place, contexts: &mut Contexts) -> Result<StepsEnded, String> {
-    contexts.enter(place);
+    contexts.enter(place, job.order);
     let steps = Steps::begin(job, place, contexts).await?;
     tokio::select! {
         downloaded = steps.remote.download_all(SET_UP, &job.work.steps, 0) => downloaded?,

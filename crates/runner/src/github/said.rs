@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use sluice_wire::Level;
 
 use super::commands::{Commands, Effect, Matchers};
-use super::contexts::overlay;
+use super::contexts::{overlay, shows_debug};
 use super::problem_matchers::{FILE_LIMIT_BYTES, Found, Matcher, Scanner};
 use super::process::State;
 use super::scope::Effects;
@@ -60,11 +60,8 @@ pub(super) struct Heard {
 
 impl<'a> Said<'a> {
     pub fn listen(steps: &'a Steps<'a>, prepared: &Prepared<'_>) -> Self {
-        let order = steps.order();
-        let shows_debug =
-            prepared.env.iter().any(|(name, value)| name == "ACTIONS_STEP_DEBUG" && value == "true")
-                || order.secrets.get("ACTIONS_STEP_DEBUG").is_some_and(|secret| secret.expose() == "true")
-                || order.vars.get("ACTIONS_STEP_DEBUG").is_some_and(|value| value == "true");
+        let shows_debug = shows_debug(steps.order())
+            || prepared.env.iter().any(|(name, value)| name == "ACTIONS_STEP_DEBUG" && value == "true");
         Self {
             steps,
             commands: Commands::new(shows_debug),

@@ -59,7 +59,7 @@ pub(super) struct Prepared<'s> {
 
 impl<'a> Steps<'a> {
     pub async fn begin(job: &'a JobRun<'a>, place: &'a Place, contexts: &Contexts) -> Result<Self, String> {
-        let event = event(job.order).into_bytes();
+        let event = event(job.order).as_bytes().to_vec();
         let written = place.session.write(&event_path(place), 0o644, event).await;
         written.map_err(|error| error.to_string())?;
         let defaults = environment::defaults(contexts, place, job.order);

@@ -42,6 +42,11 @@ impl Shared {
         }
     }
 
+    /// The folder that it is in, by steps' own name.
+    pub fn parent(&self) -> &str {
+        self.inside.trim_end_matches('/').rsplit_once('/').map_or("/", |(parent, _)| parent)
+    }
+
     pub fn create(&self) -> io::Result<()> {
         std::fs::create_dir_all(&self.outside)
     }

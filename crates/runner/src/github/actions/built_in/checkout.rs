@@ -1,9 +1,10 @@
+use sluice_model::CommitSha;
 use sluice_plan::RemoteSource;
 
 use super::super::super::steps::{Prepared, Steps};
 use super::{Inputs, Outputs};
 use crate::action_store::ActionStore;
-use crate::checkout::{Checkout, Other, Sparse, Submodules, checkout};
+use crate::checkout::{Checkout, Existing, Other, Sparse, Submodules, checkout};
 
 /// `actions/checkout`.
 pub(super) async fn check_out(
@@ -31,15 +32,23 @@ pub(super) async fn check_out(
         submodules,
         sparse: (!patterns.is_empty()).then_some(Sparse { patterns, cone }),
         lfs: inputs.is_true("lfs"),
+        existing: match inputs.get("clean").is_none_or(|value| value.eq_ignore_ascii_case("true")) {
+            true => Existing::Cleaned,
+            false => Existing::KeptOfSame,
+        },
     };
-    let is_other = wanted.other.is_some();
-    let git_ref = wanted.git_ref.clone().unwrap_or_default();
+    // A commit is no ref (actions/checkout, `input-helper.ts`).
+    let git_ref = match &wanted.git_ref {
+        Some(asked) if asked.parse::<CommitSha>().is_ok() => String::new(),
+        Some(asked) => asked.clone(),
+        None if wanted.other.is_some() => String::new(),
+        None => steps.order().trigger.git_ref.clone(),
+    };
     let done = checkout(steps.place, steps.order(), &wanted).await;
     let (commit, lines) = done.map_err(|error| format!("actions/checkout: {error}"))?;
     for line in lines {
         steps.job.log.say(prepared.index, line).await;
     }
-    let git_ref = if is_other { git_ref } else { steps.order().trigger.git_ref.clone() };
     Ok(vec![("ref".to_owned(), git_ref), ("commit".to_owned(), commit.to_string())])
 }
 
@@ -57,5 +66,5 @@ fn other(steps: &Steps<'_>, inputs: &Inputs<'_>) -> Result<Option<Other>, String
     let store = ActionStore::new(&config.data_dir, config.actions.clone());
     let address = store.address(&source).map_err(|error| wrong(&error.to_string()))?;
     let token = inputs.get("token").filter(|token| !token.is_empty()).map(str::to_owned);
-    Ok(Some(Other { name: name.to_owned(), address, token }))
+    Ok(Some(Other { name: name.to_owned(), address, token, is_clone: false }))
 }
