@@ -35,7 +35,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     let outcome = read(CIRCLECI_FILE, text, &|path| files.get(path).cloned(), &values);
     files.insert(CIRCLECI_FILE.to_owned(), text.to_owned());
     print_diagnostics(&outcome.diagnostics, &files);
-    match outcome.config {
+    match outcome.config.filter(|_| outcome.missing_orbs.is_empty()) {
         Some(config) => {
             print!("{}", config.compile());
             Ok(Exit::Done)

@@ -9,7 +9,7 @@ use sluice_source::Diagnostic;
 use sluice_wire::SshKey;
 
 use crate::actions::ActionArgs;
-use crate::tree::{Tree, TriggerArgs, print_diagnostics};
+use crate::tree::{OrbArgs, Tree, TriggerArgs, print_diagnostics};
 use crate::user_config::UserConfig;
 use crate::{Exit, show, ssh_keys};
 
@@ -22,6 +22,8 @@ pub struct Args {
     trigger: TriggerArgs,
     #[command(flatten)]
     actions: ActionArgs,
+    #[command(flatten)]
+    orbs: OrbArgs,
     /// Print it as JSON (docs/plan.md)
     #[arg(long)]
     json: bool,
@@ -31,7 +33,8 @@ pub struct Args {
 pub fn run(args: &Args) -> anyhow::Result<Exit> {
     let tree = Tree::at(&args.path, &args.trigger)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let mut tree = runtime.block_on(tree.with_calls(&args.actions))?;
+    let mut tree =
+        runtime.block_on(async { tree.with_calls(&args.actions).await?.with_orbs(&args.orbs).await })?;
     if tree.has_no_pipeline() {
         anyhow::bail!(
             "no pipeline in {}: looked for .github/workflows/*.yml and .circleci/config.yml",
@@ -57,7 +60,14 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
 pub fn refusals(plans: &[Plan], keys: &[SshKey]) -> Vec<Diagnostic> {
     let of =
         |plan| sluice_engine::unsupported(plan).into_iter().chain(sluice_runner::unsupported(plan, keys));
-    plans.iter().flat_map(of).collect()
+    let mut refusals: Vec<Diagnostic> = Vec::new();
+    for refusal in plans.iter().flat_map(of) {
+        // One thing may be in the way of several jobs.
+        if !refusals.contains(&refusal) {
+            refusals.push(refusal);
+        }
+    }
+    refusals
 }
 
 fn errors(diagnostics: &[Diagnostic]) -> Vec<Diagnostic> {

@@ -1,5 +1,5 @@
 use sluice_model::Conclusion;
-use sluice_source::{Location, Node, Span};
+use sluice_source::{Diagnostic, Location, Node, Span};
 
 use crate::filter::Filters;
 use crate::workflow::{AutoReruns, DraftSchedule};
@@ -50,6 +50,8 @@ pub(crate) enum Work {
     /// As compiled.
     Job(Node),
     Approval(Node),
+    /// It needs what is not here.
+    Refused(Box<Diagnostic>),
     /// Only in a config with errors.
     Unknown,
 }

@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use sluice_source::{Entry, Node, Span, did_you_mean_text};
+use sluice_source::{Diagnostic, Entry, Node, Span, did_you_mean_text};
 
 use crate::filter::Patterns;
 use crate::report::Report;
@@ -32,6 +32,8 @@ pub(crate) struct Expander<'a> {
     pub(crate) steps: usize,
     pub(crate) jobs: usize,
     pub(crate) patterns: Patterns,
+    /// The orb of CircleCI's registry that the job which is being expanded needs first.
+    pub(crate) needs_orb: Option<Box<Diagnostic>>,
     spent: usize,
 }
 
@@ -47,6 +49,7 @@ impl<'a> Expander<'a> {
             steps: 0,
             jobs: 0,
             patterns: Patterns::default(),
+            needs_orb: None,
             spent: 0,
         }
     }
@@ -80,6 +83,10 @@ impl<'a> Expander<'a> {
         match self.scopes.find(scope, element, name) {
             Found::Here(definition, scope) => Some((definition, scope)),
             Found::InMissingOrb => None,
+            Found::InOrbElsewhere(why) => {
+                self.needs_orb.get_or_insert(why);
+                None
+            }
             Found::InUnknownOrb { orb, near } => {
                 let message = format!("the orb `{orb}` of `{name}` is not here");
                 let mut error = self.report.new_error("orb-not-here", place, message);

@@ -75,6 +75,7 @@ impl Config {
                 Err(why) if NOT_HERE.contains(&why.code.as_str()) => Work::Refused(why),
                 work => work?,
             },
+            config::Work::Refused(why) => Work::Refused(why.clone()),
             // A config with errors is not handed out.
             config::Work::Unknown => Work::Nothing,
         };

@@ -69,7 +69,9 @@ fn final_names(drafts: &[DraftWorkflow]) -> Vec<Vec<String>> {
 fn is_same(a: &DraftWork, b: &DraftWork) -> bool {
     match (a, b) {
         (DraftWork::Job(a), DraftWork::Job(b)) => a == b,
-        (DraftWork::Approval(_), DraftWork::Approval(_)) | (DraftWork::Unknown, DraftWork::Unknown) => true,
+        (DraftWork::Approval(_), DraftWork::Approval(_))
+        | (DraftWork::Refused(_), DraftWork::Refused(_))
+        | (DraftWork::Unknown, DraftWork::Unknown) => true,
         _ => false,
     }
 }
@@ -148,6 +150,7 @@ fn settle_job(draft: &DraftJob, name: &str, requires: Vec<Requirement>, report: 
         work: match &draft.work {
             DraftWork::Job(node) => Work::Job(node.clone()),
             DraftWork::Approval(node) => Work::Approval(node.clone()),
+            DraftWork::Refused(why) => Work::Refused(why.clone()),
             DraftWork::Unknown => Work::Unknown,
         },
         requires,

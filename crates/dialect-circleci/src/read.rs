@@ -16,9 +16,17 @@ const KEYS: [&str; 8] =
 
 /// A config, or why there is none.
 pub struct Read {
-    /// None when anything is an error.
+    /// None when anything is an error but for `missing_orbs`: jobs that need those are refused by them.
     pub config: Option<Config>,
     pub diagnostics: Vec<Diagnostic>,
+    /// Those of `diagnostics` that are about an orb which only CircleCI's registry has.
+    pub missing_orbs: Vec<Diagnostic>,
+}
+
+impl Read {
+    fn nothing(report: Report) -> Self {
+        Self { config: None, diagnostics: report.diagnostics, missing_orbs: report.missing_orbs }
+    }
 }
 
 /// Reads a CircleCI config, version 2 or 2.1, as CircleCI does before it runs anything.
@@ -37,21 +45,21 @@ pub fn read(path: &str, text: &str, files: &dyn Fn(&str) -> Option<String>, valu
         if !report.has_errors() {
             report.error("empty", Default::default(), "the config is empty");
         }
-        return Read { config: None, diagnostics: report.diagnostics };
+        return Read::nothing(report);
     };
     let Some(is_reusable) = version(&document, &mut report) else {
-        return Read { config: None, diagnostics: report.diagnostics };
+        return Read::nothing(report);
     };
     let mut expander = Expander::new(values, report, is_reusable);
     let drafts = expander.document(&document, files);
     let mut report = expander.report;
     let workflows = settle(drafts, &mut report);
     if report.has_errors() {
-        return Read { config: None, diagnostics: report.diagnostics };
+        return Read::nothing(report);
     }
     let is_setup = document.get("setup").is_some_and(|setup| as_boolean(setup) == Some(true));
     let config = Config { files: report.files, is_setup, workflows };
-    Read { config: Some(config), diagnostics: report.diagnostics }
+    Read { config: Some(config), diagnostics: report.diagnostics, missing_orbs: report.missing_orbs }
 }
 
 /// Whether the config is of version 2.1, where things can be reused; none when it is of none that is known.

@@ -9,6 +9,8 @@ pub(crate) struct Report {
     /// By [`Span::file`].
     pub(crate) files: Vec<String>,
     pub(crate) diagnostics: Vec<Diagnostic>,
+    /// Those of them that are about an orb of CircleCI's registry: they hold up only what needs it.
+    pub(crate) missing_orbs: Vec<Diagnostic>,
     /// Errors of something that these pipeline values switch off: CircleCI does not look there, so they are warnings.
     pub(crate) is_dormant: bool,
 }
@@ -60,7 +62,13 @@ impl Report {
         self.diagnostics.len() >= MOST_FINDINGS
     }
 
+    pub(crate) fn push_missing_orb(&mut self, diagnostic: Diagnostic) {
+        self.missing_orbs.push(diagnostic.clone());
+        self.push(diagnostic);
+    }
+
+    /// Whether nothing of the config can be run.
     pub(crate) fn has_errors(&self) -> bool {
-        self.diagnostics.iter().any(Diagnostic::is_error)
+        self.diagnostics.iter().any(|found| found.is_error() && !self.missing_orbs.contains(found))
     }
 }

@@ -46,9 +46,11 @@ pub(crate) struct Scope {
     orbs: HashMap<String, Orb>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 enum Orb {
     Here(ScopeId),
+    /// CircleCI's registry has it. Reported once, where it is imported, and a reason not to run what needs it.
+    Elsewhere(Box<Diagnostic>),
     /// Reported once, where it is imported. Whatever it would have defined is taken on trust.
     Missing,
     /// `{}`: orb-tools puts the orb under test in its place when it continues a pipeline.
@@ -60,6 +62,8 @@ enum Orb {
 pub(crate) enum Found {
     /// The definition, its key first, and the scope that the names inside of it belong to.
     Here(Entry, ScopeId),
+    /// It belongs to an orb that only CircleCI's registry has, which has been reported by this.
+    InOrbElsewhere(Box<Diagnostic>),
     /// It belongs to an orb that is not here, which has been reported.
     InMissingOrb,
     /// It belongs to an orb that nobody imports, or that is a placeholder; a suggestion where there is one.
@@ -138,12 +142,12 @@ impl Scopes {
                 Ok((path, text)) => self.local_copy(&path, &text, depth, files, report),
                 Err(help) => {
                     let message = format!(
-                        "the orb `{}` (as `{name}`) comes from CircleCI's registry, which Sluice does not ask",
+                        "the orb `{}` (as `{name}`) comes from CircleCI's registry, and is not here",
                         reference.text
                     );
                     let missing = report.new_error("orb-not-here", node.place(), message).with_help(help);
-                    report.push(missing);
-                    Orb::Missing
+                    report.push_missing_orb(missing.clone());
+                    Orb::Elsewhere(Box::new(missing))
                 }
             },
             _ => {
@@ -192,6 +196,7 @@ impl Scopes {
         };
         match here.orbs.get(orb) {
             Some(Orb::Missing) => Found::InMissingOrb,
+            Some(Orb::Elsewhere(why)) => Found::InOrbElsewhere(why.clone()),
             Some(Orb::Placeholder) => Found::InUnknownOrb {
                 orb: orb.to_owned(),
                 near: Some(format!(
@@ -274,8 +279,8 @@ fn orb_text(reference: &str, files: &dyn Fn(&str) -> Option<String>) -> Result<(
     let path = format!(".sluice/orbs/{namespace}/{name}@{version}.yml");
     match files(&path) {
         Some(text) => Ok((path, text)),
-        None => {
-            Err(format!("put a copy of its source at `{path}` (`circleci orb source {reference} > {path}`)"))
-        }
+        None => Err(format!(
+            "`sluice plan` and `sluice run` fetch it; elsewhere, put a copy of its source at `{path}`"
+        )),
     }
 }

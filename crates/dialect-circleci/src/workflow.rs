@@ -1,6 +1,6 @@
 //! `workflows:`: which jobs run, after which, and under which conditions.
 
-use sluice_source::{Entry, Kind, Node, Span, did_you_mean_text};
+use sluice_source::{Diagnostic, Entry, Kind, Node, Span, did_you_mean_text};
 
 use crate::expander::{Expander, MOST_JOBS};
 use crate::expression::{Operand, evaluate};
@@ -76,7 +76,9 @@ pub(crate) enum DraftWork {
     Job(Node),
     /// `type: approval` in the workflow: there is no job behind it.
     Approval(Node),
-    /// From an orb that is not here, or broken: reported, and its name is still good for `requires`.
+    /// It needs an orb that only CircleCI's registry has.
+    Refused(Box<Diagnostic>),
+    /// From an orb that is broken: reported, and its name is still good for `requires`.
     Unknown,
 }
 
@@ -312,7 +314,11 @@ impl Expander<'_> {
         };
         let work = match kind {
             Some(kind) if kind.text() == Some("approval") => DraftWork::Approval(kind),
-            _ => self.job_work(reference, key, entries, &names),
+            _ => {
+                self.needs_orb = None;
+                let work = self.job_work(reference, key, entries, &names);
+                self.needs_orb.take().map_or(work, DraftWork::Refused)
+            }
         };
         if let Some(group) = &serial_group {
             self.check_serial_group(group);

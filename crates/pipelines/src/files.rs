@@ -8,7 +8,7 @@ pub type Files = BTreeMap<String, String>;
 /// Where CircleCI looks.
 pub const CIRCLECI_FILE: &str = ".circleci/config.yml";
 const WORKFLOWS: &str = ".github/workflows/";
-const ORBS: &str = ".sluice/orbs/";
+pub(crate) const ORBS: &str = ".sluice/orbs/";
 
 /// What a file of a repository is to its pipelines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

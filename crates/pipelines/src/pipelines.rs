@@ -4,7 +4,7 @@ use sluice_model::{Event, JobId, Trigger};
 use sluice_plan::{ActionLock, ActionReference, Value};
 use sluice_source::{Diagnostic, Severity};
 
-use crate::files::{FileKind, Files, kind};
+use crate::files::{FileKind, Files, ORBS, kind};
 use crate::selection::{NotRun, Selection};
 
 /// Findings that let a stranger run code in a job.
@@ -106,6 +106,28 @@ impl<'a> Pipelines<'a> {
         actions
     }
 
+    /// The registry orbs that configs name and no file here holds: their references (`circleci/node@5.2.0`), and where
+    /// their sources are looked for.
+    pub fn missing_orbs(&self) -> Vec<(String, String)> {
+        let missing = std::cell::RefCell::new(Vec::new());
+        let look = |path: &str| {
+            let text = self.file(path);
+            let reference = path.strip_prefix(ORBS).and_then(|rest| rest.strip_suffix(".yml"));
+            if let (None, Some(reference)) = (&text, reference) {
+                missing.borrow_mut().push((reference.to_owned(), path.to_owned()));
+            }
+            text
+        };
+        for (path, text) in self.files.iter().filter(|(path, _)| kind(path) == Some(FileKind::CircleciConfig))
+        {
+            circleci::read(path, text, &look, &PipelineValues::default());
+        }
+        let mut missing = missing.into_inner();
+        missing.sort();
+        missing.dedup();
+        missing
+    }
+
     /// The workflows of other repositories that are called and are not among the files, as `owner/name/path@ref`.
     pub fn missing_calls(&self) -> Vec<String> {
         let mut calls = Vec::new();
@@ -170,7 +192,12 @@ impl<'a> Pipelines<'a> {
         into: &mut Selection,
     ) {
         let read = circleci::read(path, text, &|path| self.file(path), values);
-        into.diagnostics.extend(read.diagnostics);
+        let mut diagnostics = read.diagnostics;
+        if read.config.is_some() {
+            // They refuse the jobs that need them.
+            diagnostics.retain(|found| !read.missing_orbs.contains(found));
+        }
+        into.diagnostics.extend(diagnostics);
         let Some(config) = read.config else { return };
         for selected in config.select(trigger) {
             let not_run = |job: Option<String>, reason: String| NotRun {

@@ -45,7 +45,8 @@ pub fn on_runtime(verb: impl Future<Output = anyhow::Result<Exit>>) -> anyhow::R
 }
 
 async fn begin(args: &Args) -> anyhow::Result<Exit> {
-    let mut tree = Tree::at(&args.path, &args.trigger)?.with_calls(&args.jobs.actions).await?;
+    let tree = Tree::at(&args.path, &args.trigger)?.with_calls(&args.jobs.actions).await?;
+    let mut tree = tree.with_orbs(&args.orbs).await?;
     let selection = tree.select();
     // A workflow that has a plan has no errors: those of others do not concern whoever names it.
     let has_plan = |name| selection.plans.iter().any(|plan| is_workflow(plan, name));

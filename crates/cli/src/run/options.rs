@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::gates::Approve;
 use super::job_args::{JobArgs, command_line, split};
 use super::screen::Word;
-use crate::tree::TriggerArgs;
+use crate::tree::{OrbArgs, TriggerArgs};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -27,6 +27,8 @@ pub struct Args {
     pub trigger: TriggerArgs,
     #[command(flatten)]
     pub jobs: JobArgs,
+    #[command(flatten)]
+    pub orbs: OrbArgs,
     /// A configuration variable: GitHub's `vars` context, a variable of the project on CircleCI; may be repeated
     #[arg(long = "var", value_name = "KEY=VALUE")]
     vars: Vec<String>,
@@ -72,6 +74,7 @@ impl Args {
         }
         let vars = self.vars.iter().flat_map(|var| ["--var".to_owned(), var.clone()]);
         words.extend(self.jobs.words());
+        words.extend(self.orbs.words());
         words.extend(vars);
         words.extend(self.trigger.words());
         command_line(&words)

@@ -3,6 +3,7 @@
 mod calls;
 mod discover;
 mod git;
+mod orbs;
 mod state;
 mod trigger;
 
@@ -18,6 +19,7 @@ use crate::actions::ActionArgs;
 
 pub use calls::Calls;
 pub use discover::{Found, discover, relative_path, root_of};
+pub use orbs::OrbArgs;
 pub use state::{Snapshot, state_folder};
 pub use trigger::TriggerArgs;
 
@@ -54,6 +56,19 @@ impl Tree {
             let store = ActionStore::new(&state_folder(&self.root)?, actions.source()?);
             let calls = Calls { store: &store, lock: lock.as_ref(), strict: true };
             self.missed = calls.fetch(&mut self.files).await?.missed;
+        }
+        Ok(self)
+    }
+
+    /// Fetches the orbs of CircleCI's registry that its config imports. What cannot be had is said, and counts where a job
+    /// needs it.
+    pub async fn with_orbs(mut self, orbs: &OrbArgs) -> anyhow::Result<Self> {
+        if Pipelines::new(&self.files).missing_orbs().is_empty() {
+            return Ok(self);
+        }
+        let orbs = orbs::Orbs::new(orbs, state_folder(&self.root)?.join("orbs"))?;
+        for (reference, error) in orbs.fetch(&mut self.files).await {
+            anstream::eprintln!("the orb `{reference}` could not be fetched: {error:#}");
         }
         Ok(self)
     }

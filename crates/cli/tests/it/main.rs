@@ -10,6 +10,7 @@ mod help;
 mod history;
 mod killed;
 mod looking_inside;
+mod orbs;
 mod reading;
 mod readme;
 mod repository;
