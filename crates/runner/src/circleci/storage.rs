@@ -88,7 +88,8 @@ impl Steps<'_> {
         paths: &[Template],
     ) -> Result<(), String> {
         let key = self.cache_key(key).await?;
-        let kept = self.job.log.masker().digest_text(&key);
+        let kept = self.job.depot.kept_key(&self.job.log.masker(), &key);
+        let kept = kept.map_err(|error| error.to_string())?;
         let mut resolved = Vec::new();
         for path in paths {
             resolved.push(resolve(self.place, &self.contexts.text(path)?));
@@ -109,7 +110,8 @@ impl Steps<'_> {
     pub(super) async fn restore_cache(&self, index: u32, keys: &[Template]) -> Result<(), String> {
         for key in keys {
             let key = self.cache_key(key).await?;
-            let kept = self.job.log.masker().digest_text(&key);
+            let kept = self.job.depot.kept_key(&self.job.log.masker(), &key);
+            let kept = kept.map_err(|error| error.to_string())?;
             let found = self.job.depot.newest_cache(&kept).map_err(|error| error.to_string())?;
             let Some(found) = found else {
                 self.job.log.say(index, format!("No cache is found for key: {key}")).await;

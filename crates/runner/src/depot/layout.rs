@@ -21,6 +21,8 @@ pub(super) const KEY_LIMIT: usize = 512;
 pub struct Depot {
     pub(super) run_folder: PathBuf,
     caches: PathBuf,
+    /// What digests of secrets in the names of caches are made with.
+    pub(super) salt: PathBuf,
     /// What tests of the repository took, by job.
     pub(super) tests: PathBuf,
     pub(super) run: RunId,
@@ -55,6 +57,7 @@ impl Depot {
     ) -> Self {
         Self {
             run_folder: Self::folder_of_run(root, run),
+            salt: root.join("salt"),
             caches: root.join("caches").join(repository.owner()).join(repository.name()),
             tests: root.join("tests").join(repository.owner()).join(repository.name()),
             run,

@@ -66,8 +66,8 @@ impl Masker {
         String::from_utf8_lossy(&self.mask(text.as_bytes())).into_owned()
     }
 
-    /// A text to be kept and compared, each secret in it replaced by its digest: the same for the same secret.
-    pub fn digest_text(&self, text: &str) -> String {
+    /// A text to be kept and compared, each secret in it replaced by its digest: the same for the same secret and salt.
+    pub fn digest_text(&self, text: &str, salt: &[u8]) -> String {
         let Some(matcher) = self.matcher.as_ref().filter(|matcher| matcher.is_match(text)) else {
             return text.to_owned();
         };
@@ -75,7 +75,7 @@ impl Masker {
         let (mut digested, mut end_of_last) = (Vec::with_capacity(text.len()), 0);
         for (start, end) in merged(matcher, bytes) {
             digested.extend_from_slice(&bytes[end_of_last..start]);
-            let digest = Sha256::digest(&bytes[start..end]);
+            let digest = Sha256::new().chain_update(salt).chain_update(&bytes[start..end]).finalize();
             let short: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
             digested.extend_from_slice(format!("secret-{short}").as_bytes());
             end_of_last = end;
@@ -262,10 +262,11 @@ mod tests {
     #[test]
     fn a_kept_text_has_digests_for_secrets() {
         let masker = Masker::default().with(["abc-secret"]);
-        let kept = masker.digest_text("v1-abc-secret-x");
+        let kept = masker.digest_text("v1-abc-secret-x", b"salt");
         assert!(kept.starts_with("v1-secret-") && kept.ends_with("-x") && !kept.contains("abc"), "{kept}");
-        assert!(kept.starts_with(&masker.digest_text("v1-abc-secret-")));
-        assert_eq!(masker.digest_text("plain"), "plain");
+        assert!(kept.starts_with(&masker.digest_text("v1-abc-secret-", b"salt")));
+        assert_ne!(kept, masker.digest_text("v1-abc-secret-x", b"other"));
+        assert_eq!(masker.digest_text("plain", b"salt"), "plain");
     }
 
     #[test]

@@ -76,7 +76,8 @@ pub fn begin(service: &Service, key: String, version: String) -> Result<Arc<Uplo
     if version.is_empty() || version.len() > LONGEST_VERSION_BYTES {
         return Err(Refusal::invalid(format!("a version has 1 to {LONGEST_VERSION_BYTES} bytes")));
     }
-    if service.facts.depot.has_blob_cache(&service.facts.trigger.git_ref, &key, &version) {
+    let kept = kept_key(service, &key)?;
+    if service.facts.depot.has_blob_cache(&service.facts.trigger.git_ref, &kept, &version) {
         return Err(Refusal::exists("cache entry with the same key, version, and scope already exists"));
     }
     service.begin_upload(Purpose::Cache { key, version })
@@ -91,7 +92,7 @@ pub fn store(service: &Service, upload: &Upload, size_bytes: u64) -> Result<(), 
     if length != size_bytes {
         return Err(Refusal::invalid(format!("{length} bytes were uploaded, and not {size_bytes}")));
     }
-    let (key, version) = (key.clone(), version.clone());
+    let (key, version) = (kept_key(service, key)?, version.clone());
     let cache = BlobCache { key, version, git_ref: service.facts.trigger.git_ref.clone(), size_bytes };
     let stored = service.facts.depot.store_blob_cache(&cache, &file);
     service.end_upload(&upload.purpose);
@@ -108,8 +109,20 @@ pub fn look_up(
         return Err(Refusal::invalid(format!("a search has at most {MOST_KEYS} keys")));
     }
     keys.iter().try_for_each(|key| check_key(key))?;
-    let found = service.facts.depot.find_blob_cache(&service.facts.trigger, keys, version)?;
+    let kept = keys.iter().map(|key| kept_key(service, key)).collect::<Result<Vec<_>, _>>()?;
+    let found = service.facts.depot.find_blob_cache(&service.facts.trigger, &kept, version)?;
     found
-        .map(|(cache, file)| Ok((cache, service.download_url(&file, "application/octet-stream", None)?)))
+        .map(|(mut cache, file)| {
+            // Who asks knows the secrets in its key, and compares what was found with it.
+            if let Some(asked) = kept.iter().position(|kept| *kept == cache.key) {
+                cache.key.clone_from(&keys[asked]);
+            }
+            Ok((cache, service.download_url(&file, "application/octet-stream", None)?))
+        })
         .transpose()
+}
+
+/// A key as it is kept beside its cache, where no secret may be.
+fn kept_key(service: &Service, key: &str) -> Result<String, Refusal> {
+    Ok(service.facts.depot.kept_key(&service.facts.log.masker(), key)?)
 }

@@ -57,7 +57,7 @@ impl World {
                 subject: String::new(),
             },
             depot: depot.clone(),
-            log: JobLog::new(sender, []),
+            log: JobLog::new(sender, ["abc-secret"]),
             folder: root.join(format!("job-{run}-{attempt}")),
             upload_limit_bytes: LIMIT_BYTES,
             server_url: "https://github.com".to_owned(),
@@ -186,6 +186,21 @@ async fn a_cache_goes_from_one_job_to_the_next() {
     let stranger = World::new(folder.path(), 3, 1, "refs/heads/main").await;
     let path = url.split_once("/runtime").unwrap().1;
     assert_eq!(stranger.send("GET", &format!("/runtime{path}"), &[], b"").await.status, 403);
+}
+
+#[tokio::test]
+async fn a_key_with_a_secret_finds_its_cache_and_is_kept_without_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = World::new(folder.path(), 1, 1, "refs/heads/main").await;
+    world.save_cache("deps-abc-secret-1", b"0123456789").await;
+    assert_eq!(world.find_cache("deps-abc-secret-1", &[]).await["matched_key"], "deps-abc-secret-1");
+    let other = world.find_cache("deps-abc-secret-2", &["deps-abc-secret-"]).await;
+    assert_eq!(other["ok"], true, "{other}");
+    let caches = folder.path().join("caches/acme/store/blobs");
+    for entry in std::fs::read_dir(caches).unwrap().flatten() {
+        let text = String::from_utf8_lossy(&std::fs::read(entry.path()).unwrap()).into_owned();
+        assert!(!text.contains("abc-secret"), "{text}");
+    }
 }
 
 #[tokio::test]

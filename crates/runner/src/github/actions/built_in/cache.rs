@@ -11,12 +11,15 @@ pub(super) async fn restore(
     let depot = &steps.job.depot;
     // A key is kept beside its cache, so that no secret may be in it.
     let masker = steps.job.log.masker();
-    let kept = masker.digest_text(key);
+    let keep = |key: &str| depot.kept_key(&masker, key).map_err(|error| error.to_string());
+    let kept = keep(key)?;
     let mut found = depot.has_cache(&kept).then(|| kept.clone());
     if found.is_none() {
         let fallbacks = inputs.get("restore-keys").unwrap_or_default().lines().map(str::trim);
         let mut keys = vec![kept.clone()];
-        keys.extend(fallbacks.filter(|key| !key.is_empty()).map(|key| masker.digest_text(key)));
+        for fallback in fallbacks.filter(|key| !key.is_empty()) {
+            keys.push(keep(fallback)?);
+        }
         found = depot.find_cache(&keys).map_err(|error| error.to_string())?;
     }
     let hit = found.as_deref() == Some(&kept);
@@ -49,7 +52,7 @@ pub(in super::super::super) async fn save_cache(
     key: &str,
     paths: &[String],
 ) -> Result<(), String> {
-    let kept = steps.job.log.masker().digest_text(key);
+    let kept = steps.job.depot.kept_key(&steps.job.log.masker(), key).map_err(|error| error.to_string())?;
     let saved = steps.job.depot.save_cache(steps.place, &kept, paths).await;
     let line = match saved.map_err(|error| error.to_string())? {
         Some(stored) => {
