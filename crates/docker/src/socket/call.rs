@@ -9,6 +9,10 @@ pub enum Call {
     RemoveContainer,
     /// `POST /build`
     Build,
+    /// `POST /containers/prune`, and of networks and volumes.
+    PruneMade,
+    /// `POST /images/prune`, `POST /build/prune`: what the answer calls what was removed.
+    PruneKept(&'static str),
     /// `GET /networks/{id}`, `GET /volumes/{name}`
     Inspect,
     /// What it would make lives on, and carries no label that it could be found by.
@@ -37,6 +41,9 @@ impl Call {
             (&Method::POST, ["volumes", "create"]) => Self::Make(Made::Volume),
             (&Method::DELETE, ["containers", _]) => Self::RemoveContainer,
             (&Method::POST, ["build"]) => Self::Build,
+            (&Method::POST, ["containers" | "networks" | "volumes", "prune"]) => Self::PruneMade,
+            (&Method::POST, ["images", "prune"]) => Self::PruneKept("ImagesDeleted"),
+            (&Method::POST, ["build", "prune"]) => Self::PruneKept("CachesDeleted"),
             (&Method::GET, ["networks" | "volumes", _]) => Self::Inspect,
             (&Method::POST, ["swarm", ..] | ["services" | "secrets" | "configs", "create"])
             | (&Method::POST, ["plugins", ..]) => Self::Refused(OUTLIVES),
@@ -89,6 +96,8 @@ mod tests {
         assert_eq!(post("/v1.24/networks/create"), Call::Make(Made::Network));
         assert_eq!(post("/volumes/create"), Call::Make(Made::Volume));
         assert_eq!(post("/v1.41/build"), Call::Build);
+        assert_eq!(post("/v1.41/volumes/prune"), Call::PruneMade);
+        assert_eq!(post("/build/prune"), Call::PruneKept("CachesDeleted"));
         assert_eq!(Call::of(&Method::GET, "/v1.41/volumes/data"), Call::Inspect);
         assert_eq!(Call::of(&Method::GET, "/v1.41/volumes"), Call::Other);
         assert_eq!(Call::of(&Method::DELETE, "/v1.41/containers/ab"), Call::RemoveContainer);

@@ -21,6 +21,7 @@ use tokio_util::task::TaskTracker;
 use super::EngineSocketSpec;
 use super::body::{Labelled, label, unlabel};
 use super::call::{Call, Made, beside, with_query};
+use super::prune::narrowed;
 use crate::{EngineAddress, Labels};
 
 /// The longest description of a container, network or volume. The engine reads any; this one is held in memory.
@@ -69,6 +70,14 @@ impl Forwarder {
             Call::RemoveContainer => self.pass(changed(request, "v", "1")).await,
             // So do containers of a build's steps, which stay after a step that failed otherwise.
             Call::Build => self.pass(changed(request, "forcerm", "1")).await,
+            Call::PruneMade => match narrowed(request.uri(), &self.labels) {
+                Ok(query) => self.pass(with_path(request, &query)).await,
+                Err(reason) => Err(Refusal(StatusCode::BAD_REQUEST, reason)),
+            },
+            // Images and the build cache are the machine's, and stay.
+            Call::PruneKept(what) => {
+                Ok(Response::new(json_body(&serde_json::json!({ what: [], "SpaceReclaimed": 0 }))))
+            }
             Call::Inspect => self.inspect(request).await,
             Call::Other => self.pass(request).await,
         };
@@ -211,8 +220,13 @@ fn json_body(value: &serde_json::Value) -> Body {
     Full::new(Bytes::from(value.to_string())).map_err(|never| match never {}).boxed()
 }
 
-fn changed(mut request: Request<Incoming>, name: &str, value: &str) -> Request<Incoming> {
-    if let Ok(uri) = with_query(request.uri(), name, value).parse::<Uri>() {
+fn changed(request: Request<Incoming>, name: &str, value: &str) -> Request<Incoming> {
+    let address = with_query(request.uri(), name, value);
+    with_path(request, &address)
+}
+
+fn with_path(mut request: Request<Incoming>, address: &str) -> Request<Incoming> {
+    if let Ok(uri) = address.parse::<Uri>() {
         *request.uri_mut() = uri;
     }
     request

@@ -3,6 +3,7 @@
 mod body;
 mod call;
 mod forward;
+mod prune;
 
 use std::io;
 use std::os::fd::AsRawFd;

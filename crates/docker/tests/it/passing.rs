@@ -103,6 +103,12 @@ async fn what_is_made_is_labelled_and_told_before() {
     assert!(answer.ends_with("POST /containers/ab/start HTTP/1.1|"), "{answer}");
     let gone = "DELETE /containers/ab HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n";
     assert!(ask(&world.path(), gone).await.ends_with("DELETE /containers/ab?v=1 HTTP/1.1|"));
+    // A prune reaches the job's own alone, and neither images nor the build cache.
+    let answer = ask(&world.path(), &post("/v1.41/containers/prune", "")).await;
+    let narrowed = "filters=%7B%22label%22%3A%5B%22sluice.owner%3Dme%22%5D%7D";
+    assert!(answer.ends_with(&format!("POST /v1.41/containers/prune?{narrowed} HTTP/1.1|")), "{answer}");
+    let answer = ask(&world.path(), &post("/v1.41/images/prune?filters=%7B%7D", "")).await;
+    assert!(answer.ends_with(r#"{"ImagesDeleted":[],"SpaceReclaimed":0}"#), "{answer}");
     assert!(world.socket.close().await);
 }
 

@@ -129,6 +129,25 @@ async fn containers_networks_and_volumes_are_found_by_label() {
 }
 
 #[tokio::test]
+async fn a_prune_removes_the_jobs_own_alone() {
+    let (Some(own), Some(other)) = (World::new("prune-own").await, World::new("prune-other").await) else {
+        return;
+    };
+    let create = ["create", "--entrypoint", "/bin/true", TINY];
+    let images = own.docker(&["image", "ls", "--quiet"]).await;
+    own.docker(&create).await;
+    let theirs = other.docker(&create).await;
+    other.docker(&["network", "create", &format!("sluice-test-prune-{}", std::process::id())]).await;
+    own.docker(&["system", "prune", "--all", "--force"]).await;
+    own.docker(&["network", "prune", "--force"]).await;
+    assert!(own.containers().await.is_empty());
+    assert_eq!(other.containers().await, [theirs]);
+    assert_eq!(other.engine.list_networks(&other.labels).await.unwrap().len(), 1);
+    assert_eq!(own.docker(&["image", "ls", "--quiet"]).await, images);
+    other.remove_all().await;
+}
+
+#[tokio::test]
 async fn programs_in_containers_are_heard_and_talked_to() {
     let Some(world) = World::new("talked").await else { return };
     let said = world.docker(&["run", "--rm", TINY, "/bin/sh", "-c", "echo out; echo err >&2; exit 0"]).await;
