@@ -20,6 +20,7 @@ mod protocol;
 mod runner;
 mod runtime;
 mod session;
+mod short_names;
 mod support;
 mod sweep;
 mod test_results;

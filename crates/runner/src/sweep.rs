@@ -7,8 +7,8 @@ use sluice_docker::{Engine, EngineError, Labels};
 use crate::kept::{Kept, KeptContainer};
 use crate::leavings::{self, EngineNote, Leavings};
 use crate::linux;
-use crate::place::link_of;
 use crate::runner::Swept;
+use crate::short_names;
 
 /// Names the process that a container, network or volume was made by.
 pub const LABEL_PROCESS: &str = "sluice.process";
@@ -96,7 +96,7 @@ pub async fn sweep(root: &Path, own: &Home, engine: Option<&Engine>) -> io::Resu
     let notes = EngineNote::all(root);
     let seen = look(root, own, engine, &notes).await;
     let mut living = vec![own.process.clone()];
-    let mut stays = Vec::new();
+    let (mut dead, mut stays) = (Vec::new(), Vec::new());
     let gate = gate(root)?;
     for entry in std::fs::read_dir(root.join("live"))?.flatten() {
         let Ok(process) = entry.file_name().into_string() else { continue };
@@ -107,14 +107,15 @@ pub async fn sweep(root: &Path, own: &Home, engine: Option<&Engine>) -> io::Resu
             living.push(process);
             continue;
         }
+        dead.push(process.clone());
         swept.processes += linux::kill_left_behind(&format!("{}/{process}", own.owner));
         let mut stay = Kept::in_home(&entry.path());
         stay.retain(|kept| kept.is_closed && !kept.is_too_old());
-        remove_links(&process, &entry.path());
         swept.folders += usize::from(empty(&entry.path(), &stay));
         stays.extend(stay);
     }
     drop(gate);
+    short_names::sweep(&dead);
     let kept: Vec<&KeptContainer> = stays.iter().filter_map(|kept| kept.container.as_ref()).collect();
     for Seen { engine, of_runners, of_steps } in seen {
         // Those of the deployer carry the data folder's label too, and no process: they are to live on.
@@ -183,13 +184,6 @@ async fn look(root: &Path, own: &Home, engine: Option<&Engine>, notes: &[EngineN
         }
     }
     seen
-}
-
-/// The short names of the sockets of a dead runner's jobs.
-fn remove_links(process: &str, home: &Path) {
-    for job in std::fs::read_dir(home).into_iter().flatten().flatten() {
-        let _ = std::fs::remove_file(link_of(process, &job.file_name().to_string_lossy()));
-    }
 }
 
 /// Who holds the lock lives. A folder without one was being made, or being removed, when its process died.

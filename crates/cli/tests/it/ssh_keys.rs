@@ -4,6 +4,7 @@ use std::process::Command;
 
 use crate::cases::image;
 use crate::repository::{Repository, says};
+use crate::under_way::UnderWay;
 
 fn config(image: &str, fingerprints: &str, script: &str) -> String {
     format!(
@@ -96,4 +97,22 @@ fn keys_are_in_the_home_of_a_container() {
     for line in lines(&repository, "one") {
         assert!(!said.stdout.contains(&line), "{}", said.stdout);
     }
+}
+
+#[test]
+fn the_agent_of_a_run_that_was_killed_goes_at_the_next_start() {
+    let repository = repository();
+    let text = config("x", "", "echo \"agent at $SSH_AUTH_SOCK|\"; sleep 100");
+    let text = text.replace("      - add_ssh_keys: \n", "      - add_ssh_keys\n");
+    repository.write(".circleci/config.yml", text.as_bytes());
+    let words = ["run", "--runner", "host", "--ssh-key", ".git/one"];
+    let mut run = UnderWay::start(repository.command(&words));
+    let line = run.until("agent at /").to_owned();
+    let socket = line.split_once("agent at ").unwrap().1.split('|').next().unwrap().to_owned();
+    let folder = std::path::Path::new(&socket).parent().unwrap().to_owned();
+    run.kill();
+    assert!(folder.is_dir(), "a killed process cannot clean up: the test sees nothing");
+    repository.write(".circleci/config.yml", text.replace("sleep 100", "exit 0").as_bytes());
+    says(&repository.sluice(&words), 0, &["agent at /"]);
+    assert!(!folder.exists(), "{}", folder.display());
 }

@@ -1,5 +1,6 @@
 //! `add_ssh_keys`: keys that the person gave, where ssh finds them (CircleCI, "Add additional SSH keys to CircleCI").
 
+use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 
 use sluice_wire::SshKey;
@@ -10,12 +11,13 @@ use crate::exec::{self, Limits};
 use crate::github::overlay;
 use crate::log::ShowAll;
 use crate::session::Launch;
+use crate::short_names::SSH_SOCKET;
 
 /// A larger configuration of ssh in an image is not looked at.
 const CONFIG_LIMIT_BYTES: u64 = 1 << 20;
 
-/// The socket of the job's agent, in a folder of its own: an address of a socket has 107 characters at most, and the
-/// folders of a job may have more. Removed with the job, on this machine.
+/// The socket of the job's agent, in a folder of its own. Removed with the job on this machine, and by the next sweep where
+/// the runner was killed.
 pub struct AgentFolder {
     inside: String,
     outside: Option<PathBuf>,
@@ -78,18 +80,18 @@ impl Steps<'_> {
             return Err("ssh-agent is not on this machine: install openssh-client".to_owned());
         }
         if self.ssh_agent.is_none() {
-            let name = format!("sluice-ssh-{:016x}", rand::random::<u64>());
-            let (inside, outside) = match self.place.is_container {
-                true => (format!("/tmp/{name}"), None),
-                false => {
-                    let folder = std::env::temp_dir().join(name);
-                    (folder.display().to_string(), Some(folder))
-                }
-            };
+            let folder = self.place.short_names.ssh_folder();
+            let inside = folder.display().to_string();
+            if !self.place.is_container {
+                // One that is there already is not this job's.
+                let made = std::fs::DirBuilder::new().mode(0o700).create(&folder);
+                made.map_err(|error| format!("ssh-agent has no folder {inside}: {error}"))?;
+            }
+            let outside = (!self.place.is_container).then_some(folder);
             self.ssh_agent = Some(AgentFolder { inside, outside });
         }
         let folder = self.ssh_agent.as_ref().map(|agent| agent.inside.clone()).unwrap_or_default();
-        let socket = format!("{folder}/agent");
+        let socket = format!("{folder}/{SSH_SOCKET}");
         let script = "umask 077; mkdir -p \"$1\" || exit; [ -S \"$1/agent\" ] || ssh-agent -a \"$1/agent\" > /dev/null || \
                       exit; export SSH_AUTH_SOCK=\"$1/agent\"; shift; exec ssh-add -q \"$@\"";
         let argv = ["/bin/sh", "-c", script, "sh", &folder].map(str::to_owned);

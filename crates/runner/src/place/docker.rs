@@ -16,6 +16,7 @@ use super::{
 use crate::kept::KeptContainer;
 use crate::linux::own_ids;
 use crate::session::Session;
+use crate::short_names::ShortNames;
 
 /// Everything of Sluice's own in a container.
 pub(super) const OWN_FOLDER: &str = "/.sluice";
@@ -124,6 +125,7 @@ pub async fn make(making: &Making<'_>, wish: &Wish, container: &ContainerWish) -
         path,
         is_container: true,
         has_engine: wish.host_engine,
+        short_names: ShortNames::of(making.process, &making.folder),
         engine: job_engine,
         loopback_ports: wish.loopback_ports.clone(),
         kind: Kind::Docker(containers),

@@ -6,6 +6,7 @@ use sluice_docker::{Engine, EngineAddress, EngineSocket, EngineSocketSpec, Label
 
 use super::{Making, PlaceError};
 use crate::leavings::{self, EngineNote, Leavings};
+use crate::short_names::ShortNames;
 
 /// What programs can be told of a socket (`sun_path` of unix(7)), with its zero byte.
 const PATH_LIMIT_BYTES: usize = 108;
@@ -57,7 +58,7 @@ impl JobEngine {
         let written = note.clone();
         let link = match path.as_os_str().len() < PATH_LIMIT_BYTES {
             true => None,
-            false => Some(Link::make(making.process, &number, &path)?),
+            false => Some(Link::make(ShortNames::of(making.process, &making.folder).engine_socket(), &path)?),
         };
         let labels = leavings::of_steps_of(making.owner, making.process, &making.job);
         let socket = EngineSocket::open(EngineSocketSpec {
@@ -105,8 +106,7 @@ impl JobEngine {
 struct Link(PathBuf);
 
 impl Link {
-    fn make(process: &str, job: &str, socket: &Path) -> io::Result<Self> {
-        let link = link_of(process, job);
+    fn make(link: PathBuf, socket: &Path) -> io::Result<Self> {
         symlink(socket, &link)?;
         Ok(Self(link))
     }
@@ -116,9 +116,4 @@ impl Drop for Link {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.0);
     }
-}
-
-/// Where the short name of a job's socket is, if it has one: a sweep removes it with the job's folder.
-pub fn link_of(process: &str, job: &str) -> PathBuf {
-    Path::new("/tmp").join(format!("sluice-{process}-{job}.sock"))
 }

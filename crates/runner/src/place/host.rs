@@ -10,6 +10,7 @@ use super::services::Services;
 use super::{CIRCLECI_HELPER, Kind, Layout, Making, Place, PlaceError, Shared, Wish};
 use crate::linux::{OWNER_VARIABLE, own_ids};
 use crate::session::Session;
+use crate::short_names::ShortNames;
 
 /// What steps on the host are given of the runner's own environment. Everything else is left out.
 const KEPT: [&str; 29] = [
@@ -130,6 +131,7 @@ pub async fn make(making: &Making<'_>, wish: &Wish) -> Result<Place, PlaceError>
         path,
         is_container: false,
         has_engine: wish.host_engine,
+        short_names: ShortNames::of(making.process, &making.folder),
         engine,
         loopback_ports: wish.loopback_ports.clone(),
         container: None,

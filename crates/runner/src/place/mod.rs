@@ -17,7 +17,6 @@ use sluice_docker::{Engine, EngineError};
 
 pub use action::{ActionContainer, action_image};
 pub use docker::AGENT_INSIDE;
-pub use engine::link_of;
 pub use host::inherited;
 pub use layout::{Layout, Shared};
 pub use options::parse_options;
@@ -30,6 +29,7 @@ use crate::kept::KeptContainer;
 use crate::leavings::Leavings;
 use crate::log::JobLog;
 use crate::session::{Session, SessionError, User};
+use crate::short_names::ShortNames;
 
 /// The place, ready for steps.
 pub struct Place {
@@ -42,6 +42,8 @@ pub struct Place {
     pub is_container: bool,
     /// Steps may call the host's container engine.
     pub has_engine: bool,
+    /// What its sockets are called on this machine.
+    pub short_names: ShortNames,
     engine: Option<engine::JobEngine>,
     /// Ports of this machine's loopback that containers of the job reach at the same address.
     loopback_ports: Vec<u16>,
