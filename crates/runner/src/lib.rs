@@ -25,7 +25,7 @@ mod support;
 mod sweep;
 mod test_results;
 
-pub use action_images::remove_action_images;
+pub use action_images::{UnusedError, remove_action_images, remove_unused_action_images};
 pub use action_store::{ActionSource, ActionStore, ActionStoreError};
 pub use circleci::{JUnitError, TestReport, parse_junit};
 pub use config::{CancelGrace, ChosenExecutor, ExecutorChoice, ExecutorKind, ImageMap, RunnerConfig};

@@ -2,6 +2,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use sluice_docker::{Engine, NoEngine};
 use sluice_model::RunId;
@@ -9,6 +10,7 @@ use sluice_wire::{JobEvent, JobOrder, JobReport};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::action_images::{UnusedError, remove_unused_action_images};
 use crate::config::{ChosenExecutor, ExecutorChoice, ExecutorKind, RunnerConfig};
 use crate::depot::Depot;
 use crate::job;
@@ -112,6 +114,16 @@ impl Runner {
         let root = self.root();
         let swept = sweep::sweep(&root, &self.shared.home, self.shared.engine.as_ref()).await;
         swept.map_err(|error| RunnerError::Folder { path: root.display().to_string(), error })
+    }
+
+    /// Removes the images of Docker actions that no job of this data folder has used for so long, and tells their names.
+    /// Without an engine that jobs run in, nothing builds any.
+    pub async fn remove_unused_action_images(
+        &self,
+        unused_for: Duration,
+    ) -> Result<Vec<String>, UnusedError> {
+        let Some(engine) = &self.shared.engine else { return Ok(Vec::new()) };
+        remove_unused_action_images(&self.shared.config.data_dir, engine, unused_for).await
     }
 
     /// Where the files of a run's artifacts are: a folder a name, which is there when there are any.

@@ -1,6 +1,7 @@
 //! Composition root: routes, background loops, courier of effects. Holds no rule.
 
 mod accounts;
+mod action_images;
 mod agent;
 mod app;
 mod change;

@@ -40,7 +40,7 @@ use crate::repository::Repositories;
 use crate::rollouts::Rollouts;
 use crate::runs::Runs;
 use crate::signing::Signing;
-use crate::{garbage, http, scrub};
+use crate::{action_images, garbage, http, scrub};
 
 /// How long requests under way may take when the server ends.
 const END_WITHIN: Duration = Duration::from_secs(5);
@@ -228,7 +228,7 @@ impl Parts {
         let slots = options
             .jobs
             .unwrap_or_else(|| std::thread::available_parallelism().map_or(2, std::num::NonZeroUsize::get));
-        let agent = Agent::new(runner, runs.clone(), logs.clone(), Arc::new(host), slots);
+        let agent = Agent::new(runner.clone(), runs.clone(), logs.clone(), Arc::new(host), slots);
         let app = Arc::new(App {
             options,
             url,
@@ -251,6 +251,7 @@ impl Parts {
             counters: Counters::default(),
             stopping: CancellationToken::new(),
         });
+        tokio::spawn(action_images::rounds(runner, app.stopping.clone()));
         let courier = resume(&app, receiver).await?;
         Ok((app, listener, courier))
     }

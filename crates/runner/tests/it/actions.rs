@@ -1,5 +1,7 @@
 //! Actions that are not built in: of the workspace, of other repositories, images.
 
+use std::time::Duration;
+
 use sluice_model::Conclusion::{Failure, Success};
 use sluice_plan::{ActionLock, Step};
 use sluice_wire::{JobOrder, SourceTree};
@@ -564,6 +566,16 @@ async fn the_image_of_a_docker_action_is_built_once_and_removed_by_its_data_fold
     assert_eq!(before.len(), 1);
     let by_others = sluice_runner::remove_action_images(others.path(), &engine).await.unwrap();
     assert!(!by_others.contains(&before[0]) && ours().await == before);
+    // Used just now, and later not for a while.
+    let unused = async |unused_for| {
+        sluice_runner::remove_unused_action_images(&world.data(), &engine, unused_for).await.unwrap()
+    };
+    assert!(unused(Duration::from_secs(3600)).await.is_empty() && ours().await == before);
+    let others_unused =
+        sluice_runner::remove_unused_action_images(others.path(), &engine, Duration::ZERO).await;
+    assert!(others_unused.unwrap().is_empty());
+    assert_eq!(unused(Duration::ZERO).await, before);
+    world.run(job_in(&world, &files, vec![uses("./own", &[])])).await.succeeded();
     let removed = sluice_runner::remove_action_images(&world.data(), &engine).await.unwrap();
     assert!(removed.contains(&before[0]) && ours().await.is_empty(), "{removed:?}");
 }

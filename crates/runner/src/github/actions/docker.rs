@@ -151,6 +151,8 @@ impl DockerStage {
         let archive = steps.place.layout.folder.join(format!("action-{}.tar", prepared.serial));
         let digest = pack(steps, folder.trim_end_matches('/'), &archive).await?;
         let name = action_images::name_of(&digest);
+        action_images::mark_used(&steps.job.making.config.data_dir, &name)
+            .map_err(|error| format!("the use of {name} cannot be noted: {error}"))?;
         let seen = engine.inspect_image(&name).await.map_err(|error| error.to_string())?;
         if seen.is_none() {
             let log = &steps.job.log;
