@@ -5,7 +5,7 @@ use sluice_plan::{
 use sluice_source::{Diagnostic, Location};
 use sluice_wire::SshKey;
 
-use crate::github::{is_built_in, unknown_input};
+use crate::github::{is_built_in, refused_input};
 use crate::place::parse_options;
 
 /// Every step, executor and option of `plan` that this runner cannot do, by name, with its place.
@@ -130,7 +130,7 @@ fn of_action(lock: Option<&ActionLock>, step: &Step, uses: &UsesAction) -> Optio
     if !is_built_in(&uses.action) {
         return of_remote(lock, step, &uses.action);
     }
-    let (message, supported) = unknown_input(uses)?;
+    let (message, supported) = refused_input(uses)?;
     Some(refusal(&step.at, message).with_help(supported))
 }
 

@@ -97,6 +97,30 @@ impl Depot {
         Ok(stored)
     }
 
+    /// The same of another run of the repository.
+    pub fn of_run(&self, run: RunId) -> Self {
+        let runs = self.run_folder.parent().map(Path::to_owned).unwrap_or_default();
+        Self { run_folder: runs.join(run.to_string()), run, ..self.clone() }
+    }
+
+    /// The caches of these paths alone, as they are written: GitHub knows a cache by its key and its paths.
+    pub fn with_caches_of(&self, paths: &[&str]) -> Self {
+        let version = crate::github::hex(&Sha256::digest(paths.join("|")));
+        Self { caches: self.caches.join(format!("paths-{}", &version[..32])), ..self.clone() }
+    }
+
+    /// A number that JavaScript can hold, the same for an artifact in every job of the run.
+    pub fn artifact_id(&self, name: &str) -> u64 {
+        let digest = Sha256::digest(format!("{}\0{name}", self.run));
+        digest.iter().take(6).fold(1, |sum, byte| (sum << 8) | u64::from(*byte))
+    }
+
+    /// Whether an artifact is there that was stored before this attempt began, which may store it again.
+    pub fn has_earlier_artifact(&self, name: &str, began: std::time::SystemTime) -> bool {
+        let stored = std::fs::metadata(self.artifact(name)).and_then(|seen| seen.modified());
+        self.attempt > 1 && stored.is_ok_and(|stored| stored < began)
+    }
+
     /// The folder of an artifact; it may not be there.
     pub fn artifact(&self, name: &str) -> PathBuf {
         self.run_folder.join("artifacts").join(safe_name(name))
@@ -200,8 +224,11 @@ impl Depot {
         }
         let target = self.cache_file(key);
         let root = place.root();
-        let below = |path: &String| match path.strip_prefix(&root) {
-            Some(below) => Ok(below.trim_start_matches('/').to_owned()),
+        let below = |path: &String| match path.trim_start_matches('!').strip_prefix(&root) {
+            Some(below) => {
+                let sign = if path.starts_with('!') { "!" } else { "" };
+                Ok(format!("{sign}{}", below.trim_start_matches('/')))
+            }
             None => Err(DepotError::Refused(format!(
                 "{path} is not below {root}, and a cache holds nothing else"
             ))),

@@ -1,5 +1,6 @@
 use sluice_wire::Level;
 
+use super::file_commands::may_be_set;
 use crate::log::LineVerdict;
 
 /// What a step's commands on standard output ask for (GitHub, "Workflow commands").
@@ -20,6 +21,13 @@ pub enum Effect {
         name: String,
         value: String,
     },
+    /// Only with ACTIONS_ALLOW_UNSECURE_COMMANDS.
+    Env {
+        name: String,
+        value: String,
+    },
+    /// The same.
+    Path(String),
     /// Registers the problem matchers of a file.
     AddMatchers {
         file: String,
@@ -47,11 +55,13 @@ pub struct Commands {
     shows_debug: bool,
     /// `::echo::on` was seen: what is hidden otherwise is shown.
     echoes: bool,
+    /// ACTIONS_ALLOW_UNSECURE_COMMANDS: `set-env` and `add-path` are obeyed.
+    allows_unsecure: bool,
 }
 
 impl Commands {
-    pub fn new(shows_debug: bool) -> Self {
-        Self { stopped_by: None, shows_debug, echoes: false }
+    pub fn new(shows_debug: bool, allows_unsecure: bool) -> Self {
+        Self { shows_debug, allows_unsecure, ..Self::default() }
     }
 
     /// What to show of a line that is a command, and what it asks for. None: the line is none.
@@ -112,10 +122,22 @@ impl Commands {
                 Some(name) => (echo, Some(Effect::State { name, value: command.message })),
                 None => refuse("Required field 'name' is missing in ##[save-state] command."),
             },
+            "set-env" if self.allows_unsecure => match command.property("name") {
+                Some(name) if !may_be_set(&name) => {
+                    refuse(&format!("Can't update {name} environment variable using ::set-env:: command."))
+                }
+                Some(name) => (echo, Some(Effect::Env { name, value: command.message })),
+                None => refuse("Required field 'name' is missing in ##[set-env] command."),
+            },
+            "add-path" if self.allows_unsecure => match command.message.is_empty() {
+                false => (echo, Some(Effect::Path(command.message))),
+                true => refuse("path cannot be empty."),
+            },
             name @ ("set-env" | "add-path") => {
                 let file = if name == "set-env" { "GITHUB_ENV" } else { "GITHUB_PATH" };
                 refuse(&format!(
-                    "The `{name}` command is disabled, for any output could hold it; write to the file in ${file}"
+                    "The `{name}` command is disabled, for any output could hold it; write to the file in ${file} \
+                     (ACTIONS_ALLOW_UNSECURE_COMMANDS: true in `env` allows it)"
                 ))
             }
             "add-matcher" if command.message.is_empty() => warn("File path must be specified."),
@@ -237,7 +259,7 @@ mod tests {
         assert_eq!(effect("::unknown::x"), None);
         assert_eq!(shown(&mut Commands::default(), "::group::Build"), "##[group]Build");
         assert_eq!(shown(&mut Commands::default(), "::debug::x"), "");
-        assert_eq!(shown(&mut Commands::new(true), "::debug::x"), "##[debug]x");
+        assert_eq!(shown(&mut Commands::new(true, false), "::debug::x"), "##[debug]x");
     }
 
     #[test]
@@ -263,6 +285,17 @@ mod tests {
             let shown = shown(&mut Commands::default(), line);
             assert!(shown.starts_with("##[error]") && shown.contains("GITHUB_"), "{shown}");
             assert!(matches!(effect(line), Some(Effect::Refuse { .. })), "{line}");
+        }
+    }
+
+    #[test]
+    fn environment_by_standard_output_is_taken_where_it_is_allowed() {
+        let allowed = |line: &str| Commands::new(false, true).judge(line).and_then(|(_, effect)| effect);
+        let env = Effect::Env { name: "A".to_owned(), value: "b".to_owned() };
+        assert_eq!(allowed("::set-env name=A::b"), Some(env));
+        assert_eq!(allowed("::add-path::/x"), Some(Effect::Path("/x".to_owned())));
+        for line in ["::set-env name=NODE_OPTIONS::b", "::set-env::b", "::add-path::"] {
+            assert!(matches!(allowed(line), Some(Effect::Refuse { .. })), "{line}");
         }
     }
 

@@ -20,7 +20,7 @@ mod shell;
 mod stages;
 mod steps;
 
-pub use actions::{is_built_in, unknown_input, uses_toolkits};
+pub use actions::{is_built_in, refused_input, uses_toolkits};
 pub use contexts::{Contexts, overlay};
 pub use file_commands::{FileCommandError, parse_file_commands};
 pub use hash_files::hex;

@@ -25,7 +25,7 @@ pub(super) struct Post {
 pub(super) enum PostWork {
     SaveCache {
         key: String,
-        paths: Vec<String>,
+        path: String,
     },
     Stage(Stage),
     /// What the steps of a composite action left, in the order in which they did.
@@ -120,10 +120,10 @@ async fn act(
     post: &Post,
 ) -> Result<Finished, String> {
     match &post.work {
-        PostWork::SaveCache { key, paths } => {
+        PostWork::SaveCache { key, path } => {
             // A cache that could not be kept is no reason to fail.
-            if let Err(problem) = actions::save_cache(steps, prepared.index, key, paths).await {
-                steps.job.log.say(prepared.index, format!("##[warning]{problem}")).await;
+            if let Err(problem) = actions::save_cache(steps, prepared.index, key, path).await {
+                steps.warn(prepared.index, &problem).await;
             }
             Ok(Finished::of(Conclusion::Success, Effects::default()))
         }

@@ -1,10 +1,11 @@
 use sluice_model::Conclusion;
+use sluice_plan::Background;
 
 use super::contexts::overlay;
 use super::file_commands::{may_be_set, parse_file_commands};
 use super::said::{Heard, Said};
 use super::scope::{Effects, Finished};
-use super::steps::{Prepared, Steps};
+use super::steps::{Prepared, Steps, name_of};
 use crate::exec::{self, Ended};
 use crate::place::Place;
 use crate::session::Launch;
@@ -22,19 +23,20 @@ pub(super) async fn run(
     let mut output = steps.job.log.step(prepared.index);
     let ended = exec::run(&steps.place.session, launch, &mut output, &prepared.limits, &mut said).await;
     let (ended, collected) = ended.map_err(|error| error.to_string())?;
-    conclude(steps, prepared.index, &ended, said, collected).await
+    conclude(steps, prepared, &ended, said, collected).await
 }
 
 /// What came of a process: its files and commands taken, its end explained.
 pub(super) async fn conclude(
     steps: &Steps<'_>,
-    index: u32,
+    prepared: &Prepared<'_>,
     ended: &Ended,
     said: Said<'_>,
     collected: Vec<Result<String, String>>,
 ) -> Result<(Finished, State), String> {
+    let index = prepared.index;
     let Heard { mut effects, mut state, refused } = said.take(index).await;
-    if let Some(explanation) = ended.explain() {
+    if let Some(explanation) = explain(prepared, ended) {
         steps.fail(index, &explanation).await;
     }
     let are_read = take_files(steps, index, collected, &mut effects, &mut state).await;
@@ -44,8 +46,36 @@ pub(super) async fn conclude(
         _ => Conclusion::Failure,
     };
     let mut finished = Finished::of(outcome, effects);
-    finished.exit_code = ended.exit_code();
+    finished.exit_code = exit_code(ended);
     Ok((finished, state))
+}
+
+/// A signal is the exit code that a shell makes of it, as GitHub's runner tells it.
+fn exit_code(ended: &Ended) -> Option<i32> {
+    match ended {
+        Ended::Signalled(signal) => Some(128 + signal),
+        other => other.exit_code(),
+    }
+}
+
+/// What the log says of an end, in the words of GitHub's runner (actions/runner, `StepsRunner.cs`, `ScriptHandler.cs`).
+fn explain(prepared: &Prepared<'_>, ended: &Ended) -> Option<String> {
+    match ended {
+        Ended::Signalled(_) => {
+            exit_code(ended).map(|code| format!("Process completed with exit code {code}."))
+        }
+        Ended::TimedOut(limit) => {
+            let name = name_of(&prepared.contexts, prepared.step);
+            let what =
+                if prepared.step.background == Background::Joined { "background step" } else { "action" };
+            let minutes = limit.as_secs_f64() / 60.0;
+            // Of what is left of a limit that began before the process did.
+            let minutes = (minutes * 1000.0).round() / 1000.0;
+            Some(format!("The {what} '{name}' has timed out after {minutes} minutes."))
+        }
+        Ended::Cancelled => Some("The operation was canceled.".to_owned()),
+        other => other.explain(),
+    }
 }
 
 /// Takes what the step wrote to its command files; what it set on standard output comes before. Each file is taken by

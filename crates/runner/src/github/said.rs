@@ -62,9 +62,12 @@ impl<'a> Said<'a> {
     pub fn listen(steps: &'a Steps<'a>, prepared: &Prepared<'_>) -> Self {
         let shows_debug = shows_debug(steps.order())
             || prepared.env.iter().any(|(name, value)| name == "ACTIONS_STEP_DEBUG" && value == "true");
+        let allows_unsecure = prepared.env.iter().any(|(name, value)| {
+            name == "ACTIONS_ALLOW_UNSECURE_COMMANDS" && value.eq_ignore_ascii_case("true")
+        });
         Self {
             steps,
-            commands: Commands::new(shows_debug),
+            commands: Commands::new(shows_debug, allows_unsecure),
             matchers: Arc::default(),
             scanner: Scanner::default(),
             annotations: Vec::new(),
@@ -91,6 +94,8 @@ impl<'a> Said<'a> {
             }
             Effect::Output { name, value } => overlay(&mut self.heard.effects.outputs, [(name, value)]),
             Effect::State { name, value } => overlay(&mut self.heard.state, [(name, value)]),
+            Effect::Env { name, value } => overlay(&mut self.heard.effects.env, [(name, value)]),
+            Effect::Path(path) => self.heard.effects.paths.push(path),
             Effect::Refuse { problem } => self.refuse(problem),
             Effect::AddMatchers { file } => {
                 let added = self

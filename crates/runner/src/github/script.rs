@@ -1,4 +1,4 @@
-use sluice_plan::{EnvEntry, RunScript};
+use sluice_plan::RunScript;
 
 use super::contexts::overlay;
 use super::process::{self, CommandFiles};
@@ -36,8 +36,16 @@ pub(super) async fn run(
     overlay(&mut env, files.variables());
     let mut to_write = vec![(path.clone(), shell.content(&text))];
     to_write.extend(files.all().map(|path| (path.to_owned(), String::new())));
+    let mut argv = shell.argv(&path);
+    // A PATH of the author's own is the script's, and not where its shell is looked for.
+    if prepared.contexts.env_pairs().iter().any(|(name, _)| name == "PATH")
+        && let Some(program) = argv.first_mut().filter(|program| !program.contains('/'))
+        && let Some(found) = place.session.find_program(program).await.map_err(|error| error.to_string())?
+    {
+        *program = found;
+    }
     let launch = Launch {
-        argv: shell.argv(&path),
+        argv,
         env,
         directory: place.layout.workspace.resolve(&folder),
         files: to_write,
@@ -56,17 +64,13 @@ fn header(script: &str, shell: &Shell, prepared: &Prepared<'_>) -> String {
         header.push('\n');
     }
     header.push_str(&format!("shell: {}\n", shell.shown()));
-    if !prepared.step.env.is_empty() {
-        let names: Vec<&str> = prepared.step.env.iter().filter_map(entry_name).collect();
-        header.push_str(&format!("env: {}\n", names.join(", ")));
+    let env = prepared.contexts.env_pairs();
+    if !env.is_empty() {
+        header.push_str("env:\n");
+        for (name, value) in env {
+            header.push_str(&format!("  {name}: {value}\n"));
+        }
     }
     header.push_str("##[endgroup]");
     header
-}
-
-fn entry_name(entry: &EnvEntry) -> Option<&str> {
-    match entry {
-        EnvEntry::Set { name, .. } => Some(name),
-        EnvEntry::All(_) => None,
-    }
 }

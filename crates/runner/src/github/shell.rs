@@ -1,3 +1,5 @@
+use sluice_plan::Executor;
+
 use crate::session::{Session, SessionError};
 
 /// How a script is run.
@@ -16,31 +18,52 @@ impl Shell {
         Self { argv: words(command), extension, before: "", after: "" }
     }
 
-    /// GitHub's default, where there is `bash`, and where there is none.
+    /// GitHub's default: `bash` where there is one, and `sh` in a container that the job asks for.
     ///
-    /// (GitHub, "Workflow syntax", `jobs.<job_id>.steps[*].shell`.)
-    pub async fn default_of(session: &Session) -> Result<Self, SessionError> {
-        let has_bash = session.find_program("bash").await?.is_some();
+    /// (GitHub, "Workflow syntax", `jobs.<job_id>.steps[*].shell` and `jobs.<job_id>.container`.)
+    pub async fn default_of(session: &Session, executor: &Executor) -> Result<Self, SessionError> {
+        let asks_for_container = matches!(executor, Executor::Labels { container: Some(_), .. });
+        let has_bash = !asks_for_container && session.find_program("bash").await?.is_some();
         Ok(Self::new(if has_bash { "bash -e {0}" } else { "sh -e {0}" }, "sh"))
     }
 
     /// `shell:` as it is written.
     pub fn of(shell: &str) -> Result<Self, String> {
         match shell.trim() {
-            "bash" => Ok(Self::new("bash --noprofile --norc -eo pipefail {0}", "sh")),
+            "bash" => Ok(Self::new("bash --noprofile --norc -e -o pipefail {0}", "sh")),
             "sh" => Ok(Self::new("sh -e {0}", "sh")),
             "python" => Ok(Self::new("python {0}", "py")),
-            "pwsh" => Ok(Self {
-                argv: vec!["pwsh".to_owned(), "-command".to_owned(), ". '{0}'".to_owned()],
-                extension: "ps1",
+            "pwsh" => Ok(Self::custom("pwsh -command \". '{0}'\"")),
+            "cmd" | "powershell" => Err(format!("the shell `{shell}` is of Windows, and this is none")),
+            custom if custom.contains("{0}") => Ok(Self::custom(custom)),
+            other => Err(format!(
+                "Invalid shell option. Shell must be a valid built-in (bash, sh, python, pwsh) or a format string containing \
+                 '{{0}}', and this is `{other}`"
+            )),
+        }
+    }
+
+    /// A command of the author's own. What its script is called, and what is put around it, follows from its first word
+    /// (actions/runner, `ScriptHandlerHelpers.cs`).
+    fn custom(command: &str) -> Self {
+        let program = command.split(' ').next().unwrap_or_default();
+        let shell = Self::new(
+            command,
+            match program.to_ascii_lowercase().as_str() {
+                "bash" | "sh" => "sh",
+                "python" => "py",
+                "pwsh" | "powershell" => "ps1",
+                "cmd" => "cmd",
+                _ => "",
+            },
+        );
+        match program {
+            "pwsh" | "powershell" => Self {
                 before: "$ErrorActionPreference = 'stop'\n",
                 after: "\nif ((Test-Path -LiteralPath variable:\\LASTEXITCODE)) { exit $LASTEXITCODE }",
-            }),
-            "cmd" | "powershell" => Err(format!("the shell `{shell}` is of Windows, and this is none")),
-            custom if custom.contains("{0}") => Ok(Self::new(custom, "")),
-            other => Err(format!(
-                "the shell `{other}` is not known: write bash, sh, python or pwsh, or a command with {{0}} for the script"
-            )),
+                ..shell
+            },
+            _ => shell,
         }
     }
 
@@ -81,7 +104,22 @@ fn words(command: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::words;
+    use super::{Shell, words};
+
+    #[test]
+    fn a_command_of_the_authors_own_has_the_extension_of_its_program() {
+        for (shell, extension) in [
+            ("bash -l {0}", "sh"),
+            ("pwsh -NoProfile -File {0}", "ps1"),
+            ("python -u {0}", "py"),
+            ("perl {0}", ""),
+        ] {
+            assert_eq!(Shell::of(shell).unwrap().extension, extension, "{shell}");
+        }
+        assert!(Shell::of("pwsh -File {0}").unwrap().content("x").contains("LASTEXITCODE"));
+        assert_eq!(Shell::of("pwsh").unwrap().argv("a"), ["pwsh", "-command", ". 'a'"]);
+        assert!(Shell::of("zsh").unwrap_err().contains("Invalid shell option"));
+    }
 
     #[test]
     fn words_in_double_quotes_stay_together() {

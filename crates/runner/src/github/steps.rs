@@ -1,9 +1,10 @@
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use sluice_model::Conclusion;
 use sluice_plan::{Action, Step};
 use sluice_wire::{JobOrder, Level};
+use tokio::sync::OnceCell;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -33,6 +34,9 @@ pub(super) struct Steps<'a> {
     pub matchers: JobMatchers,
     pub stages: Stages,
     pub remote: Remote<'a>,
+    /// When the job's steps began.
+    pub began: SystemTime,
+    node: OnceCell<Option<actions::Node>>,
     next_serial: AtomicU32,
 }
 
@@ -63,7 +67,8 @@ impl<'a> Steps<'a> {
         let written = place.session.write(&event_path(place), 0o644, event).await;
         written.map_err(|error| error.to_string())?;
         let defaults = environment::defaults(contexts, place, job.order);
-        let default_shell = Shell::default_of(&place.session).await.map_err(|error| error.to_string())?;
+        let default_shell =
+            Shell::default_of(&place.session, &job.work.executor).await.map_err(|error| error.to_string())?;
         Ok(Self {
             job,
             place,
@@ -72,8 +77,15 @@ impl<'a> Steps<'a> {
             matchers: JobMatchers::default(),
             stages: Stages::default(),
             remote: Remote::new(job, place),
+            began: SystemTime::now(),
+            node: OnceCell::new(),
             next_serial: AtomicU32::new(1),
         })
+    }
+
+    /// The Node.js of the job's place, asked for its version by the first who needs it.
+    pub async fn node(&self) -> Result<Option<&actions::Node>, String> {
+        self.node.get_or_try_init(|| actions::Node::of(self.place)).await.map(Option::as_ref)
     }
 
     /// The order is what built-in actions need of a job.

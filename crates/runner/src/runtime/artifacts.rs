@@ -63,8 +63,8 @@ struct List {
 pub async fn create(State(service): State<Arc<Service>>, body: Bytes) -> Result<Json<Value>, Refusal> {
     let Create { of, mime_type } = message(&body)?;
     let name = own(&service, of)?;
-    let folder = service.facts.depot.artifact(&name);
-    if folder.is_dir() && !is_of_earlier_attempt(&service, &folder) {
+    let (depot, began) = (&service.facts.depot, service.facts.began);
+    if depot.artifact(&name).is_dir() && !depot.has_earlier_artifact(&name, began) {
         return Err(Refusal::exists("an artifact with this name already exists on the workflow run"));
     }
     for is_zip in [true, false] {
@@ -88,8 +88,7 @@ pub async fn finalize(State(service): State<Arc<Service>>, body: Bytes) -> Resul
         return Err(Refusal::invalid(format!("{length} bytes were uploaded, and not {size}")));
     }
     let (facts, purpose, of) = (service.facts.clone(), upload.purpose.clone(), name.clone());
-    let folder = facts.depot.artifact(&name);
-    let replaces = folder.is_dir() && is_of_earlier_attempt(&service, &folder);
+    let replaces = facts.depot.has_earlier_artifact(&name, facts.began);
     let stored = blocking(move || {
         if let Some(hash) = &hash {
             check_hash(&file, hash)?;
@@ -106,7 +105,7 @@ pub async fn finalize(State(service): State<Arc<Service>>, body: Bytes) -> Resul
     service.end_upload(&upload.purpose);
     let stored = stored?;
     service.facts.log.artifact_stored(&name, stored.files, stored.size_bytes).await;
-    Ok(Json(json!({ "ok": true, "artifact_id": id_of(&service, &name).to_string() })))
+    Ok(Json(json!({ "ok": true, "artifact_id": service.facts.depot.artifact_id(&name).to_string() })))
 }
 
 /// `github.actions.results.api.v1.ArtifactService/ListArtifacts`
@@ -116,7 +115,7 @@ pub async fn list(State(service): State<Arc<Service>>, body: Bytes) -> Result<Js
     let id = id_filter.map(|id| id.get()).transpose()?;
     let mut names = service.facts.depot.artifacts()?;
     names.retain(|name| name_filter.as_ref().is_none_or(|wanted| wanted == name));
-    names.retain(|name| id.is_none_or(|wanted| wanted == id_of(&service, name)));
+    names.retain(|name| id.is_none_or(|wanted| wanted == service.facts.depot.artifact_id(name)));
     let folders: Vec<_> = names.into_iter().map(|name| (service.facts.depot.artifact(&name), name)).collect();
     let listed = blocking(move || {
         let described = folders.into_iter().map(|(folder, name)| {
@@ -130,7 +129,7 @@ pub async fn list(State(service): State<Arc<Service>>, body: Bytes) -> Result<Js
         json!({
             "workflow_run_backend_id": service.facts.run,
             "workflow_job_run_backend_id": service.facts.job,
-            "database_id": id_of(&service, &name).to_string(),
+            "database_id": service.facts.depot.artifact_id(&name).to_string(),
             "name": name,
             "size": size.to_string(),
             "created_at": created,
@@ -159,7 +158,9 @@ pub async fn delete(State(service): State<Arc<Service>>, body: Bytes) -> Result<
     let depot = service.facts.depot.clone();
     let of = name.clone();
     match blocking(move || Ok(depot.remove_artifact(&of)?)).await? {
-        true => Ok(Json(json!({ "ok": true, "artifact_id": id_of(&service, &name).to_string() }))),
+        true => {
+            Ok(Json(json!({ "ok": true, "artifact_id": service.facts.depot.artifact_id(&name).to_string() })))
+        }
         false => Err(Refusal::not_found(format!("there is no artifact named {name} in this run"))),
     }
 }
@@ -184,18 +185,6 @@ fn check_run(service: &Service, run: &str) -> Result<(), Refusal> {
         true => Ok(()),
         false => Err(Refusal::denied("the token is for the artifacts of its own run only")),
     }
-}
-
-/// A rerun may store again what its earlier attempt stored.
-fn is_of_earlier_attempt(service: &Service, folder: &Path) -> bool {
-    let stored = std::fs::metadata(folder).and_then(|seen| seen.modified());
-    service.facts.attempt > 1 && stored.is_ok_and(|stored| stored < service.facts.began)
-}
-
-/// A number that JavaScript can hold, the same in every job of the run.
-fn id_of(service: &Service, name: &str) -> u64 {
-    let digest = Sha256::digest(format!("{}\0{name}", service.facts.run));
-    digest.iter().take(6).fold(1, |sum, byte| (sum << 8) | u64::from(*byte))
 }
 
 fn check_hash(file: &Path, hash: &str) -> Result<(), Refusal> {

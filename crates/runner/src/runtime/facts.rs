@@ -15,7 +15,6 @@ pub struct Facts {
     /// GitHub's ids of the run and the job in its results service: ours, in its place.
     pub run: String,
     pub job: String,
-    pub attempt: u32,
     pub began: SystemTime,
     pub trigger: Trigger,
     pub depot: Depot,
@@ -34,7 +33,6 @@ impl Facts {
         Self {
             run: order.run.to_string(),
             job: hex(&Sha256::digest(instance))[..32].to_owned(),
-            attempt: order.attempt,
             began: SystemTime::now(),
             trigger: order.trigger.clone(),
             depot: depot.clone(),

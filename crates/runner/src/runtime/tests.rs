@@ -38,7 +38,6 @@ impl World {
         let facts = Facts {
             run: run.to_string(),
             job: "j".repeat(32),
-            attempt,
             began: std::time::SystemTime::now(),
             trigger: Trigger {
                 event: Event::Push,

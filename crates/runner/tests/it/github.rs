@@ -88,7 +88,7 @@ async fn shells_are_githubs() {
             (String::new(), "sh\n".to_owned(), "extra\n".to_owned())
         );
         assert!(done.all().contains("there is no program `nope` here"), "{}", done.all());
-        assert!(done.all().contains("the shell `fish` is not known"), "{}", done.all());
+        assert!(done.all().contains("and this is `fish`"), "{}", done.all());
         assert_eq!(done.output(7), "/\n");
     }
 }

@@ -118,7 +118,7 @@ impl DockerStage {
             let text = read.map(|bytes| String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned());
             collected.push(text.map_err(|error| error.to_string()));
         }
-        process::conclude(steps, prepared.index, &ended, said, collected).await
+        process::conclude(steps, prepared, &ended, said, collected).await
     }
 
     /// The image's name on this machine: pulled, or built from the action's folder.

@@ -15,12 +15,12 @@ use sluice_plan::{Action, ActionReference, Step, UsesAction};
 
 use built_in::name_of;
 pub(super) use built_in::save_cache;
-pub use built_in::{is_built_in, unknown_input};
+pub use built_in::{is_built_in, refused_input};
 pub(super) use composite::enter;
 pub(super) use docker::DockerStage;
 pub(super) use inputs::of_action as inputs_of;
 pub(super) use loaded::{DOCKERFILES, Loaded, MANIFESTS, of_image, parse as parse_manifest};
-pub(super) use node::NodeStage;
+pub(super) use node::{Node, NodeStage};
 pub(super) use stage::Stage;
 
 use super::posts::{Post, PostWork};
@@ -54,7 +54,7 @@ pub(super) async fn act(
 ) -> Result<Finished, String> {
     if is_built_in(&uses.action) {
         // A job's own steps were asked before the run; those of an action are only known now.
-        if let Some((message, supported)) = unknown_input(uses) {
+        if let Some((message, supported)) = refused_input(uses) {
             return Err(format!("{message}; {supported}"));
         }
         let name = name_of(&uses.action).unwrap_or_default();

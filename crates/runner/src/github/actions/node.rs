@@ -6,8 +6,49 @@ use super::super::scope::Finished;
 use super::super::steps::{Prepared, Steps};
 use super::Loaded;
 use super::inputs::{self, Inputs};
+use crate::place::Place;
 use crate::runtime::Runtime;
-use crate::session::Launch;
+use crate::session::{Launch, ProcessEvent, SessionError};
+
+/// GitHub's runner runs what asks for an older version on this one (actions/runner, `HandlerFactory.cs`).
+const OLDEST_NODE: u32 = 20;
+
+/// The Node.js of a job's place.
+pub(in super::super) struct Node {
+    program: String,
+    /// `v20.11.1`; empty where it does not say.
+    version: String,
+}
+
+impl Node {
+    /// None where there is none.
+    pub async fn of(place: &Place) -> Result<Option<Self>, String> {
+        let said = |error: SessionError| error.to_string();
+        let Some(program) = place.session.find_program("node").await.map_err(said)? else { return Ok(None) };
+        let launch = Launch {
+            argv: vec![program.clone(), "--version".to_owned()],
+            env: vec![("PATH".to_owned(), place.path.clone())],
+            directory: "/".to_owned(),
+            files: Vec::new(),
+            collect: Vec::new(),
+        };
+        let mut process = place.session.start(launch).await.map_err(said)?;
+        let mut output = Vec::new();
+        while let Some(event) = process.next().await {
+            match event {
+                ProcessEvent::Output { stderr: false, bytes } => output.extend_from_slice(&bytes),
+                ProcessEvent::Output { .. } => {}
+                _ => break,
+            }
+        }
+        let version = String::from_utf8_lossy(&output).trim().to_owned();
+        Ok(Some(Self { program, version }))
+    }
+
+    fn major(&self) -> Option<u32> {
+        self.version.strip_prefix('v')?.split('.').next()?.parse().ok()
+    }
+}
 
 /// One script of a JavaScript action, with what it is given.
 #[derive(Clone)]
@@ -38,8 +79,11 @@ impl NodeStage {
         prepared: &Prepared<'_>,
     ) -> Result<(Finished, State), String> {
         let place = steps.place;
-        let program = place.session.find_program("node").await.map_err(|error| error.to_string())?;
-        let program = program.ok_or_else(|| self.needs_node(place.is_container))?;
+        let found = steps.node().await?.ok_or_else(|| self.needs_node(place.is_container))?;
+        if let Some(difference) = self.difference(found) {
+            steps.job.log.say(prepared.index, difference).await;
+        }
+        let program = found.program.clone();
         let files = CommandFiles::new(place, prepared.serial);
         let mut env = prepared.env.clone();
         overlay(&mut env, inputs::variables(&self.inputs));
@@ -58,6 +102,16 @@ impl NodeStage {
         process::run(steps, launch, prepared).await
     }
 
+    /// What the log says where the action runs on another major version than at GitHub.
+    fn difference(&self, found: &Node) -> Option<String> {
+        let wanted = self.version.max(OLDEST_NODE);
+        let is_other = found.major().is_some_and(|major| major != wanted);
+        is_other.then(|| {
+            let Node { program, version } = found;
+            format!("This action asks for Node.js {wanted}; it runs on {version}, which is {program} here")
+        })
+    }
+
     fn needs_node(&self, is_container: bool) -> String {
         let (place, remedy) = match is_container {
             true => ("the job's container", "take an image that has it"),
@@ -67,5 +121,28 @@ impl NodeStage {
             "a JavaScript action needs Node.js {}, and there is no `node` in the PATH of {place}: {remedy}",
             self.version
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Node, NodeStage};
+
+    #[test]
+    fn another_major_version_is_told() {
+        let stage =
+            |version| NodeStage { folder: String::new(), script: String::new(), version, inputs: Vec::new() };
+        let node = |version: &str| Node { program: "/usr/bin/node".to_owned(), version: version.to_owned() };
+        for (asked, there, differs) in [
+            (20, "v20.11.1", false),
+            (24, "v20.11.1", true),
+            (16, "v20.0.0", false),
+            (20, "v18.19.0", true),
+            (20, "", false),
+        ] {
+            assert_eq!(stage(asked).difference(&node(there)).is_some(), differs, "{asked} on {there}");
+        }
+        let told = stage(24).difference(&node("v18.19.0")).unwrap();
+        assert!(told.contains("Node.js 24") && told.contains("v18.19.0"), "{told}");
     }
 }
