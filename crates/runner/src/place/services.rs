@@ -1,9 +1,12 @@
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use sluice_docker::{ContainerSpec, Engine, Health, PortPublish, Protocol};
 
 use super::docker::{HEALTH_TIMEOUT, fetch_image, labels, mapped_image, volume_mount};
 use super::{ContainerWish, Making, PlaceError, Wish, parse_options};
+
+/// A CircleCI job is spared the race with a service that is ready soon, and waits no longer: CircleCI's would not.
+const BRIEF_HEALTH_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The containers beside a job, and their network.
 pub struct Services {
@@ -61,9 +64,18 @@ impl Services {
             self.engine.start_container(&self.running[self.running.len() - 1].id).await?;
         }
         for index in 0..self.running.len() {
-            self.await_health(index).await?;
-            let names = format!("Service {} is up", self.running[index].name);
-            making.log.say(0, names).await;
+            let name = self.running[index].name.clone();
+            let line = match self.await_health(index, wish.services_on_localhost).await? {
+                None => format!("Service {name} is up"),
+                // CircleCI waits for no service, and ends no job for one ("Configure databases").
+                Some(problem) if wish.services_on_localhost => {
+                    format!("##[warning]The container {name} {problem}; the job goes on")
+                }
+                Some(problem) => {
+                    return Err(PlaceError::Refused(format!("the service `{name}` {problem}")));
+                }
+            };
+            making.log.say(0, line).await;
         }
         Ok(())
     }
@@ -105,7 +117,9 @@ impl Services {
         Ok(spec)
     }
 
-    async fn await_health(&mut self, index: usize) -> Result<(), PlaceError> {
+    /// Why the service is not up; none where it is. One without a check is as soon as it runs.
+    async fn await_health(&mut self, index: usize, is_brief: bool) -> Result<Option<String>, PlaceError> {
+        let timeout = if is_brief { BRIEF_HEALTH_TIMEOUT } else { HEALTH_TIMEOUT };
         let began = Instant::now();
         let service = &mut self.running[index];
         loop {
@@ -116,19 +130,19 @@ impl Services {
                 Health::None | Health::Healthy if seen.running => {
                     let ports = seen.ports.iter().map(|port| (port.container_port, port.host_port));
                     service.ports = ports.collect();
-                    return Ok(());
+                    return Ok(None);
                 }
-                Health::Starting if seen.running && began.elapsed() < HEALTH_TIMEOUT => None,
+                Health::Starting if seen.running && began.elapsed() < timeout => None,
                 Health::Starting if seen.running => {
-                    Some(format!("was not healthy within {} s", HEALTH_TIMEOUT.as_secs()))
+                    Some(format!("was not healthy within {} s", timeout.as_secs()))
                 }
                 Health::Unhealthy => Some("says that it is unhealthy".to_owned()),
                 _ => Some(format!("ended with code {}", seen.exit_code.unwrap_or(-1))),
             };
-            if let Some(problem) = problem {
-                return Err(PlaceError::Refused(format!("the service `{}` {problem}", service.name)));
+            if problem.is_some() {
+                return Ok(problem);
             }
-            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+            tokio::time::sleep(Duration::from_millis(200)).await;
         }
     }
 
