@@ -75,7 +75,7 @@ fn decided(strategy: &Strategy, known: &[(String, Node)]) -> Result<Option<Vec<V
     let nothing = Nothing { asked: RefCell::new(None) };
     let combinations = matrix.combinations(&nothing);
     if let Some(name) = nothing.asked.into_inner() {
-        return Err(Stuck::LateMatrix(name));
+        return Err(Stuck::LateMatrix { by: name, why: "" });
     }
     combinations.map(Some).map_err(Stuck::Matrix)
 }

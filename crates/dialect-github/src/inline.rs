@@ -9,7 +9,9 @@ use sluice_plan::{Called, EnvEntry, Job, JobCondition, Need, SecretsPassed, Work
 
 use crate::combinations::{self, Caller, callers};
 use crate::lower::{Group, Lowered};
+use crate::objects::object;
 use crate::rewrite::{self, Stuck};
+use crate::spread;
 use crate::trigger::{CallOutput, Input, InputKind};
 use crate::workflow::{CallBody, Workflow, WorkflowJob};
 
@@ -31,7 +33,10 @@ pub(crate) fn call(
     called: &Workflow,
     known: &[(String, Node)],
 ) -> Result<Inlined, Stuck> {
-    let callers = callers(job, body, known)?;
+    let callers = match callers(job, body, known) {
+        Err(Stuck::LateMatrix { by, .. }) => return spread::call(job, body, called, known, by),
+        callers => callers?,
+    };
     let (mut jobs, mut calls, mut outputs) = (Vec::new(), Vec::new(), Vec::new());
     let mut all_run = true;
     for caller in &callers {
@@ -51,6 +56,24 @@ pub(crate) fn call(
     let ids = jobs.iter().map(|job| job.id.clone()).collect();
     let group = Group { id: job.id.clone(), jobs: ids, outputs: last_of(outputs), all_run };
     Ok(Inlined { jobs, calls, group })
+}
+
+/// The jobs of what `caller` calls, in its place, after `before` has been done to all of their expressions.
+pub(crate) fn one(
+    caller: &Caller<'_>,
+    called: &Workflow,
+    known: &[(String, Node)],
+    before: &rewrite::Map<'_>,
+) -> Result<Inlined, Stuck> {
+    let inputs = inputs(caller, called);
+    let inner = called.lowered(&told(&inputs, known));
+    let names = Names::new(caller, &inner, inputs);
+    let embed = |job: &Job| names.embed(&rewrite::job(job, before)?, called);
+    let jobs = inner.jobs.iter().map(embed).collect::<Result<Vec<_>, _>>()?;
+    let ids = jobs.iter().map(|job| job.id.clone()).collect();
+    let all_run = inner.jobs.iter().all(|job| is_plain(&job.condition));
+    let group = Group { id: caller.id.clone(), jobs: ids, outputs: names.outputs(called)?, all_run };
+    Ok(Inlined { jobs, calls: names.calls(called)?, group })
 }
 
 /// Of all combinations, the last that gives an output a value decides it.
@@ -189,20 +212,33 @@ impl<'a> Names<'a> {
     }
 
     fn map_node(&self, node: &Node) -> Result<Node, Stuck> {
-        let mapped = rewrite::replaced(node, self.longest, &|node| self.replacement(node))?;
-        // What is left by its bare name cannot be told: `toJSON(inputs)`.
-        let passes_all = matches!(self.caller.secrets, SecretsPassed::Inherit);
-        for (path, _) in node.paths() {
-            if let [context] = path.as_slice()
-                && (matches!(context.as_str(), "inputs" | "jobs") || (context == "secrets" && !passes_all))
-            {
-                return Err(Stuck::Whole(context.clone()));
-            }
+        let is_whole =
+            |of: &str| node.paths().iter().any(|(path, _)| matches!(path.as_slice(), [one] if one == of));
+        if is_whole("jobs") {
+            return Err(Stuck::Whole("jobs".to_owned()));
         }
-        Ok(mapped)
+        let whole = ["inputs", "secrets"].into_iter().filter(|context| is_whole(context));
+        let whole = whole.filter_map(|context| self.whole(context)).map(|node| node.to_string().len());
+        rewrite::replaced(node, whole.max().unwrap_or(0).max(self.longest), &|node| self.replacement(node))
+    }
+
+    /// All members of a context: `toJSON(inputs)`. None: it is the caller's own.
+    fn whole(&self, context: &str) -> Option<Node> {
+        match (context, &self.caller.secrets) {
+            ("inputs", _) => Some(object(self.inputs.iter().map(|(name, node)| (&**name, node.clone())))),
+            ("secrets", SecretsPassed::Only(passed)) => {
+                let token = ("github_token", member("secrets", "github_token"));
+                let passed = passed.iter().map(|passed| (&*passed.name, node_of(&passed.value)));
+                Some(object([token].into_iter().chain(passed)))
+            }
+            _ => None,
+        }
     }
 
     fn replacement(&self, node: &Node) -> Option<Node> {
+        if let Node::Context { name, .. } = node {
+            return self.whole(&name.to_lowercase());
+        }
         let Node::Index { of, key } = node else { return None };
         let Node::Literal { value: Value::String(key), .. } = key.as_ref() else { return None };
         match of.path()?.as_slice() {
@@ -241,8 +277,12 @@ impl<'a> Names<'a> {
 
 /// `needs['caller/inner']`
 pub(crate) fn need(id: &JobId) -> Node {
-    let of = Box::new(Node::Context { name: "needs".to_owned(), span: Span::default() });
-    Node::Index { of, key: Box::new(literal(Value::from(id.as_str()))) }
+    member("needs", id.as_str())
+}
+
+fn member(context: &str, key: &str) -> Node {
+    let of = Box::new(Node::Context { name: context.to_owned(), span: Span::default() });
+    Node::Index { of, key: Box::new(literal(Value::from(key))) }
 }
 
 pub(crate) fn literal(value: Value) -> Node {

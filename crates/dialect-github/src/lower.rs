@@ -6,6 +6,7 @@ use sluice_plan::{Call, Called, Dialect, Job, JobCondition, Need, Plan, StepsJob
 use sluice_source::Diagnostic;
 
 use crate::inline::{self, Inlined};
+use crate::objects::object;
 use crate::rewrite::{self, Stuck};
 use crate::workflow::{JobBody, Workflow, WorkflowJob};
 
@@ -92,7 +93,7 @@ impl Workflow {
         let all: Vec<&Group> = groups.iter().collect();
         let with_members = |call: &Called| {
             // As for a job: an expression that grew beyond GitHub's limits stays, and has no value then.
-            rewrite::called(call, &|expression| with_members(expression, &all))
+            rewrite::called(call, &|expression| with_members(expression, &[], &all))
                 .unwrap_or_else(|_| call.clone())
         };
         let calls = calls.iter().map(with_members).collect();
@@ -122,19 +123,19 @@ impl Workflow {
     fn sees_members_only(&self, dependent: &WorkflowJob, group: &Group) -> bool {
         let tell = |expression: &Expression| -> Result<Expression, Stuck> {
             for (path, _) in expression.tree().paths() {
-                let is_plain = match path.as_slice() {
-                    [context, rest @ ..] if context == "needs" => match rest {
-                        [name, member] if name.eq_ignore_ascii_case(&group.id) => member == "result",
-                        [name, member, output] if name.eq_ignore_ascii_case(&group.id) => {
-                            member == "outputs" && output != "*"
-                        }
-                        [name, ..] if name.eq_ignore_ascii_case(&group.id) => false,
-                        [star, member] if star == "*" => member == "result",
-                        [] => false,
-                        [star, ..] => star != "*",
-                    },
-                    _ => true,
-                };
+                // All of them are told by their members, as long as an expression can name those.
+                let is_plain = result(group).is_some()
+                    || match path.as_slice() {
+                        [context, rest @ ..] if context == "needs" => match rest {
+                            [name, member] if name.eq_ignore_ascii_case(&group.id) => member == "result",
+                            [name, _, output] if name.eq_ignore_ascii_case(&group.id) => output != "*",
+                            [name, ..] if name.eq_ignore_ascii_case(&group.id) => false,
+                            [star, member] if star == "*" => member == "result",
+                            [] => false,
+                            [star, ..] => star != "*",
+                        },
+                        _ => true,
+                    };
                 if !is_plain {
                     return Err(Stuck::Whole("needs".to_owned()));
                 }
@@ -205,7 +206,7 @@ fn with_groups(job: &Job, groups: &[Group]) -> Result<Job, Stuck> {
     if needed.is_empty() {
         return Ok(job.clone());
     }
-    let mut rewritten = rewrite::job(job, &|expression| with_members(expression, &needed))?;
+    let mut rewritten = rewrite::job(job, &|expression| with_members(expression, &job.needs, &needed))?;
     if let Some(condition) = condition_beside(&rewritten, &needed)? {
         rewritten.condition = JobCondition::Expression(condition);
     }
@@ -222,15 +223,22 @@ fn with_groups(job: &Job, groups: &[Group]) -> Result<Job, Stuck> {
     Ok(rewritten)
 }
 
-/// The expression with the calls' jobs in place of the calls.
-fn with_members(expression: &Expression, groups: &[&Group]) -> Result<Expression, Stuck> {
+/// The expression with the calls' jobs in place of the calls. `needs` are those of the job that it stands in.
+fn with_members(expression: &Expression, needs: &[Need], groups: &[&Group]) -> Result<Expression, Stuck> {
     let of_outputs = groups.iter().flat_map(|group| &group.outputs).map(|(_, node)| node.to_string().len());
     let of_results = groups.iter().filter_map(|group| result(group)).map(|node| node.to_string().len());
-    let longest = of_outputs.chain(of_results).max().unwrap_or(0);
-    if expression.tree().paths().iter().any(|(path, _)| is_result_without_end(path, groups)) {
+    let paths = expression.tree().paths();
+    let is_whole = paths.iter().any(|(path, _)| match path.as_slice() {
+        [context] => context == "needs",
+        [context, name, ..] => context == "needs" && (name == "*" || path.len() < 4),
+        [] => false,
+    });
+    let of_whole = is_whole.then(|| whole(needs, groups).map_or(0, |node| node.to_string().len()));
+    let longest = of_outputs.chain(of_results).chain(of_whole).max().unwrap_or(0);
+    if paths.iter().any(|(path, _)| is_result_without_end(path, groups)) {
         return Err(Stuck::TooLong);
     }
-    let node = rewrite::replaced(expression.tree(), longest, &|node| member_of(node, groups))?;
+    let node = rewrite::replaced(expression.tree(), longest, &|node| member_of(node, needs, groups))?;
     if node == *expression.tree() {
         Ok(expression.clone())
     } else {
@@ -238,12 +246,40 @@ fn with_members(expression: &Expression, groups: &[&Group]) -> Result<Expression
     }
 }
 
-/// `needs.call.outputs.x` and `needs.call.result` in terms of the call's jobs.
-fn member_of(node: &Node, groups: &[&Group]) -> Option<Node> {
+/// All of `needs`, with what calls stand for. None: a call has more jobs than an expression can name.
+fn whole(needs: &[Need], groups: &[&Group]) -> Option<Node> {
+    let mut members = Vec::new();
+    for need in needs {
+        let group = groups.iter().find(|group| group.id.eq_ignore_ascii_case(need.job.as_str()));
+        members.push((
+            need.job.as_str(),
+            group.map_or_else(|| Some(inline::need(&need.job)), |group| call_of(group))?,
+        ));
+    }
+    (!members.is_empty()).then(|| object(members))
+}
+
+/// `needs.call`
+fn call_of(group: &Group) -> Option<Node> {
+    Some(object([("result", result(group)?), ("outputs", outputs_of(group))]))
+}
+
+/// `needs.call.outputs`
+fn outputs_of(group: &Group) -> Node {
+    object(group.outputs.iter().map(|(name, node)| (&**name, node.clone())))
+}
+
+/// `needs`, a call in it, and its members in terms of the call's jobs.
+fn member_of(node: &Node, needs: &[Need], groups: &[&Group]) -> Option<Node> {
     let path = node.path()?;
     let group_of = |name: &String| groups.iter().find(|group| group.id.eq_ignore_ascii_case(name));
     match path.as_slice() {
+        [context] if context == "needs" => whole(needs, groups),
+        [context, name] if context == "needs" => call_of(group_of(name)?),
         [context, name, member] if context == "needs" && member == "result" => result(group_of(name)?),
+        [context, name, member] if context == "needs" && member == "outputs" => {
+            Some(outputs_of(group_of(name)?))
+        }
         [context, name, member, output] if context == "needs" && member == "outputs" => {
             let group = group_of(name)?;
             let found = group.outputs.iter().find(|(name, _)| name.eq_ignore_ascii_case(output));

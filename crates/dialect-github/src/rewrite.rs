@@ -18,11 +18,9 @@ pub(crate) enum Stuck {
     TooLong,
     #[error("whose jobs would be more than {0} with all combinations of the matrix")]
     TooMany(usize),
-    #[error(
-        "with a matrix that `{0}` decides while the run goes on, which is not built yet for calls: its values have to \
-         stand in the file"
-    )]
-    LateMatrix(String),
+    /// `why`: what keeps its jobs from having the matrix each for itself.
+    #[error("with a matrix that `{by}` decides while the run goes on, {why}: that is not built yet")]
+    LateMatrix { by: String, why: &'static str },
     #[error("with a matrix that gives no jobs: {0}")]
     Matrix(String),
     #[error("where an expression cannot take what the call puts into it: {0}")]

@@ -155,23 +155,27 @@ jobs:
 
 #[test]
 fn a_call_that_cannot_be_told_beforehand_stays_a_call_and_says_why() {
-    let whole = "on: { workflow_call: { inputs: { v: { type: string } } } }\njobs:\n  a: { runs-on: x, env: { ALL: \"${{ toJSON(inputs) }}\" } }\n";
+    let whole = "on: { workflow_call: { outputs: { all: { value: \"${{ toJSON(jobs) }}\" } } } }\njobs:\n  a: { runs-on: x }\n";
+    let late =
+        "needs: d, uses: ./flows/a.yml, strategy: { matrix: { x: \"${{ fromJSON(needs.d.outputs.x) }}\" } }";
+    let two = "on: { workflow_call: }\njobs:\n  a: { runs-on: x }\n  b: { runs-on: x }\n";
+    let chain = "on: { workflow_call: }\njobs:\n  a: { runs-on: x }\n  b: { needs: a, runs-on: x }\n";
+    let matrix = "on: { workflow_call: }\njobs:\n  a: { runs-on: x, strategy: { matrix: { y: [1] } } }\n";
+    let asks = "on: { workflow_call: { inputs: { v: { type: string } } } }\njobs:\n  a: { if: inputs.v == '1', runs-on: x }\n";
+    let (late, with) = (
+        format!("d: {{ runs-on: x }}\n  c: {{ {late} }}"),
+        format!("d: {{ runs-on: x }}\n  c: {{ {late}, with: {{ v: \"${{{{ matrix.x }}}}\" }} }}"),
+    );
     let plain = "on: { workflow_call: }\njobs:\n  a: { runs-on: x }\n";
     let many: String = (0..100).map(|n| format!("  j{n}: {{ runs-on: x }}\n")).collect();
     let many = format!("on: {{ workflow_call: }}\njobs:\n{many}");
     let product = "strategy: { matrix: { x: [1, 2, 3, 4, 5, 6, 7, 8], y: [1, 2, 3, 4, 5, 6, 7] } }";
     for (main, called, why) in [
-        ("c: { uses: ./flows/a.yml }", whole, "`inputs` is named as a whole"),
-        (
-            "c: { uses: ./flows/a.yml }\n  d: { needs: c, runs-on: x, env: { ALL: \"${{ toJSON(needs) }}\" } }",
-            plain,
-            "`needs.c` is named as a whole",
-        ),
-        (
-            "d: { runs-on: x }\n  c: { needs: d, uses: ./flows/a.yml, strategy: { matrix: { x: \"${{ fromJSON(needs.d.outputs.x) }}\" } } }",
-            plain,
-            "with a matrix that `needs` decides",
-        ),
+        ("c: { uses: ./flows/a.yml }", whole, "`jobs` is named as a whole"),
+        (&late, two, "several jobs in what it calls"),
+        (&late, chain, "jobs that need each other"),
+        (&late, matrix, "and a matrix in what it calls"),
+        (&with, asks, "an `if` in what it calls that asks for a value of it"),
         (
             "c: { uses: ./flows/a.yml, strategy: { matrix: { x: \"${{ fromJSON('[]') }}\" } } }",
             plain,
@@ -192,6 +196,43 @@ fn a_call_that_cannot_be_told_beforehand_stays_a_call_and_says_why() {
         let obstacle = call.obstacle.as_deref().unwrap_or_default();
         assert!(obstacle.contains(why), "{main}{obstacle}");
     }
+}
+
+#[test]
+fn inputs_secrets_and_needs_are_told_as_a_whole() {
+    let main = r#"on: push
+jobs:
+  c: { uses: ./flows/a.yml, with: { v: "1" }, secrets: { token: "${{ secrets.T }}" } }
+  d: { runs-on: x }
+  all: { needs: [c, d], if: always(), runs-on: x, env: { ALL: "${{ toJSON(needs) }}", C: "${{ toJSON(needs.c.outputs) }}", RESULTS: "${{ join(needs.*.result) }}" } }
+"#;
+    let called = r#"on: { workflow_call: { inputs: { v: { type: string }, n: { type: number, default: 2 } }, secrets: { token: {} }, outputs: { o: { value: "${{ jobs.a.outputs.o }}" } } } }
+jobs:
+  a: { runs-on: x, outputs: { o: "1" }, env: { ALL: "${{ toJSON(inputs) }}", ONE: "${{ inputs[vars.WHICH] }}", SECRETS: "${{ toJSON(secrets) }}" } }
+"#;
+    assert_snapshot!(jobs(&read_files(&[("main.yml", main), ("flows/a.yml", called)])));
+}
+
+#[test]
+fn a_matrix_that_is_decided_late_is_that_of_the_called_job() {
+    let main = r#"on: push
+jobs:
+  d: { runs-on: x, outputs: { list: "[]" } }
+  c:
+    needs: d
+    strategy: { matrix: { to: "${{ fromJSON(needs.d.outputs.list) }}" } }
+    uses: ./flows/a.yml
+    with: { to: "${{ matrix.to }}" }
+  after: { needs: c, runs-on: x, env: { O: "${{ needs.c.outputs.o }}" } }
+"#;
+    let called = r#"on: { workflow_call: { inputs: { to: { type: string } }, outputs: { o: { value: "${{ jobs.go.outputs.o }}" } } } }
+jobs:
+  go:
+    runs-on: ${{ inputs.to }}
+    outputs: { o: "${{ steps.s.outputs.o }}" }
+    steps: [{ id: s, run: "echo ${{ inputs.to }} ${{ matrix.to }} ${{ strategy.job-total }}" }]
+"#;
+    assert_snapshot!(jobs(&read_files(&[("main.yml", main), ("flows/a.yml", called)])));
 }
 
 /// The calls of a plan that have to be known as a whole, one a line.
