@@ -41,7 +41,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
             tree.root.display()
         );
     }
-    let selection = tree.select();
+    let selection = tree.select(None);
     tree.needs_calls_of(&selection.plans)?;
     let keys = UserConfig::read()?.ssh_keys;
     let refused = refusals(&selection.plans, &ssh_keys::read(&keys)?);

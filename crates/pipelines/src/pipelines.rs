@@ -106,6 +106,13 @@ impl<'a> Pipelines<'a> {
         actions
     }
 
+    /// Whether a CircleCI config says the pipeline's number or id somewhere, so that it has to be known beforehand.
+    pub fn tells_the_pipeline(&self) -> bool {
+        let is_told = |text: &str| ["pipeline.number", "pipeline.id"].iter().any(|name| text.contains(name));
+        let is_config = |path: &str| matches!(kind(path), Some(FileKind::CircleciConfig | FileKind::Orb));
+        self.files.iter().any(|(path, text)| is_config(path) && is_told(text))
+    }
+
     /// The registry orbs that configs name and no file here holds: their references (`circleci/node@5.2.0`), and where
     /// their sources are looked for.
     pub fn missing_orbs(&self) -> Vec<(String, String)> {

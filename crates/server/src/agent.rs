@@ -272,6 +272,7 @@ fn order(
     let order = JobOrder {
         run: run.id(),
         run_number: run.number(),
+        pipeline: run.pipeline(),
         instance: instance.clone(),
         attempt: assigned.attempt,
         fencing_token: assigned.fencing_token,

@@ -76,6 +76,15 @@ impl Prepared {
     }
 }
 
+/// What counts the pipelines of a state folder.
+const PIPELINES: &str = "pipeline";
+
+/// Takes the number of the next pipeline, for a config that says it somewhere.
+pub async fn next_pipeline(state: &std::path::Path) -> Result<u64, LocalError> {
+    let store = Store::open_with(&state.join("sluice.db"), Durability::Process)?;
+    Ok(store.next(PIPELINES).await?)
+}
+
 fn person() -> UserName {
     UserName::new("local")
 }

@@ -12,6 +12,9 @@ pub struct JobOrder {
     pub run: RunId,
     /// The run's number as people see it: counted from 1 in its repository.
     pub run_number: u64,
+    /// CircleCI's number of the pipeline: all runs that one trigger began have the same.
+    #[serde(default)]
+    pub pipeline: u64,
     pub instance: InstanceId,
     /// From 1; greater after a rerun or a lease that ran out.
     pub attempt: u32,

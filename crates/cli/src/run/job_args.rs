@@ -106,6 +106,7 @@ impl JobArgs {
         let mut secrets = secrets::gather(file, &self.secrets)?;
         secrets.ssh_keys = self.ssh_keys()?;
         Ok(LocalOptions {
+            pipeline: None,
             state,
             executor: self.runner.or(config.runner).map_or(ExecutorChoice::Auto, ExecutorChoice::from),
             images: config

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use anyhow::bail;
 use sluice_model::{Conclusion, InstanceId, JobId, Trigger};
 use sluice_plan::{Plan, Value};
-use sluice_server::local::{Asks, Begin, LocalEvent, LocalOutcome, LocalRun, Prepared};
+use sluice_server::local::{Asks, Begin, LocalEvent, LocalOptions, LocalOutcome, LocalRun, Prepared};
 use sluice_wire::SshKey;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -47,7 +47,8 @@ pub fn on_runtime(verb: impl Future<Output = anyhow::Result<Exit>>) -> anyhow::R
 async fn begin(args: &Args) -> anyhow::Result<Exit> {
     let tree = Tree::at(&args.path, &args.trigger)?.with_calls(&args.jobs.actions).await?;
     let mut tree = tree.with_orbs(&args.orbs).await?;
-    let selection = tree.select();
+    let pipeline = tree.next_pipeline().await?;
+    let selection = tree.select(pipeline);
     // A workflow that has a plan has no errors: those of others do not concern whoever names it.
     let has_plan = |name| selection.plans.iter().any(|plan| is_workflow(plan, name));
     if selection.has_errors() && !args.workflow.as_deref().is_some_and(has_plan) {
@@ -77,7 +78,7 @@ async fn begin(args: &Args) -> anyhow::Result<Exit> {
         anstream::eprintln!("{}", nothing_was_run(&plans, refused.len(), &keys));
         return Ok(Exit::Usage);
     }
-    execute(args, tree, state, plans).await
+    execute(args, tree, state, plans, pipeline).await
 }
 
 /// By its name, its file's path or the end of that.
@@ -161,7 +162,13 @@ fn keep_with_needs(plan: &mut Plan, wanted: Vec<JobId>) {
     plan.calls.retain(|call| !call.jobs.is_empty());
 }
 
-async fn execute(args: &Args, tree: Tree, state: PathBuf, plans: Vec<Plan>) -> anyhow::Result<Exit> {
+async fn execute(
+    args: &Args,
+    tree: Tree,
+    state: PathBuf,
+    plans: Vec<Plan>,
+    pipeline: Option<u64>,
+) -> anyhow::Result<Exit> {
     let dispatches: Result<Vec<_>, _> = plans.iter().map(|plan| tree.dispatch(plan)).collect();
     let dispatches = match dispatches {
         Ok(dispatches) => dispatches,
@@ -170,7 +177,7 @@ async fn execute(args: &Args, tree: Tree, state: PathBuf, plans: Vec<Plan>) -> a
             return Ok(Exit::Usage);
         }
     };
-    let options = args.local_options(&tree.root, state.clone())?;
+    let options = LocalOptions { pipeline, ..args.local_options(&tree.root, state.clone())? };
     // Both take a while, and neither needs the other.
     let preparing = tokio::spawn(Prepared::new(options));
     let snapshot = Snapshot::take(&tree, &state, &args.jobs.clone().absolute()?).await?;

@@ -94,9 +94,18 @@ impl Tree {
         self.unreadable.is_empty() && Pipelines::new(&self.files).is_empty()
     }
 
-    /// What runs for the trigger. The number of a run that has not begun is 1 to its pipeline values.
-    pub fn select(&self) -> Selection {
-        let mut selection = Pipelines::new(&self.files).select(&self.trigger, 1, &self.default_branch);
+    /// The number of the pipeline that begins now, where a config says it.
+    pub async fn next_pipeline(&self) -> anyhow::Result<Option<u64>> {
+        if !Pipelines::new(&self.files).tells_the_pipeline() {
+            return Ok(None);
+        }
+        Ok(Some(sluice_server::local::next_pipeline(&state_folder(&self.root)?).await?))
+    }
+
+    /// What runs for the trigger, as the pipeline of this number. One that nobody begins has none, and is the first.
+    pub fn select(&self, pipeline: Option<u64>) -> Selection {
+        let pipeline = pipeline.unwrap_or(1);
+        let mut selection = Pipelines::new(&self.files).select(&self.trigger, pipeline, &self.default_branch);
         selection.diagnostics.splice(0..0, self.unreadable.iter().cloned());
         selection
     }

@@ -67,7 +67,7 @@ fn built_in(job: &JobRun<'_>, place: &Place, contexts: &Contexts) -> Result<Vec<
         ("CIRCLE_NODE_INDEX", &node.index.to_string()),
         ("CIRCLE_NODE_TOTAL", &node.total.to_string()),
         ("CIRCLE_ORGANIZATION_ID", &uuid(&format!("organization {}", trigger.repository.owner()))),
-        ("CIRCLE_PIPELINE_ID", &format!("00000000-0000-0000-0000-{:012}", order.run_number)),
+        ("CIRCLE_PIPELINE_ID", &format!("00000000-0000-0000-0000-{:012}", order.pipeline)),
         ("CIRCLE_PROJECT_ID", &uuid(&format!("project {}", trigger.repository))),
         ("CIRCLE_PROJECT_REPONAME", trigger.repository.name()),
         ("CIRCLE_PROJECT_USERNAME", trigger.repository.owner()),

@@ -302,6 +302,7 @@ pub fn order(dialect: Dialect, job: Job) -> JobOrder {
     JobOrder {
         run: RunId(7),
         run_number: 3,
+        pipeline: 2,
         instance: InstanceId::new(job.id.clone(), 0),
         attempt: 1,
         fencing_token: 1,

@@ -35,6 +35,8 @@ pub struct LocalOptions {
     pub keep: bool,
     /// Jobs stop at a step that fails, until they are told to go on.
     pub break_on_failure: bool,
+    /// The number of the pipeline, where it was taken beforehand ([`super::next_pipeline`]).
+    pub pipeline: Option<u64>,
 }
 
 /// What a run is to do: one workflow, on one snapshot of a working tree.

@@ -15,7 +15,9 @@ use super::performer::LocalPerformer;
 use super::process::Process;
 use super::teller::Teller;
 use super::turns::{self, Turns};
-use super::{Asks, Begin, LocalError, LocalEvent, LocalOptions, LocalOutcome, LocalRun, Stops, person};
+use super::{
+    Asks, Begin, LocalError, LocalEvent, LocalOptions, LocalOutcome, LocalRun, PIPELINES, Stops, person,
+};
 use crate::agent::Agent;
 use crate::change::Changes;
 use crate::courier::Courier;
@@ -99,7 +101,10 @@ impl Session {
             stopped: stopped.clone(),
         };
         let control = Control::serve(listener, answering);
-        let pipeline = store.next("pipeline").await?;
+        let pipeline = match options.pipeline {
+            Some(number) => number,
+            None => store.next(PIPELINES).await?,
+        };
         let index = ids.iter().copied().enumerate().map(|(index, run)| (run, index)).collect();
         tokio::spawn(stand(stopping, stopped, index, events.clone(), asks.stops));
         for (index, (local, run)) in list.into_iter().zip(&ids).enumerate() {
