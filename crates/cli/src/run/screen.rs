@@ -248,7 +248,8 @@ impl Screen {
                 let record = job.steps.entry(*step).or_default();
                 record.is_titled = true;
                 // Again where steps that run at once take turns.
-                if job.speaking.replace(*step) != Some(*step) {
+                // What is said before the first step begins has no name yet.
+                if job.speaking.replace(*step) != Some(*step) && !record.name.is_empty() {
                     said.push(format!("{BOLD}{}{BOLD:#}", one_line(&record.name)));
                 }
                 said.extend(record.take(text).iter().filter_map(|line| dress(line)).map(Into::into));

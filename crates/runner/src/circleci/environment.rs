@@ -56,7 +56,11 @@ fn built_in(job: &JobRun<'_>, place: &Place, contexts: &Contexts) -> Result<Vec<
     let run = order.run.to_string();
     let workflow = uuid(&format!("workflow {}", order.run.0));
     let build_url = format!("{server}/runs/{run}");
-    let repository_url = format!("{server}/{}.git", trigger.repository);
+    // Without a server, the repository is where CircleCI would have it from: GitHub, over SSH.
+    let repository_url = match &order.server {
+        Some(_) => format!("{server}/{}.git", trigger.repository),
+        None => format!("git@github.com:{}.git", trigger.repository),
+    };
     let working_directory = contexts.optional_text(job.work.defaults.working_directory.as_ref())?;
     let mut env: Vec<(String, String)> = [
         ("CI", "true"),
