@@ -92,7 +92,7 @@ impl Expander<'_> {
         let mut keys = Vec::new();
         for entry in entries {
             if !matches!(entry.key.text(), Some("parameters" | "description")) {
-                let value = self.substitute(&entry.value, &inside)?;
+                let value = self.substitute_value(entry, &inside)?;
                 keys.push(Entry { key: entry.key.clone(), value });
             }
         }

@@ -77,7 +77,7 @@ impl Expander<'_> {
                     continue;
                 }
                 Some("steps") => self.job_steps(job, &entry.value, names, &inside),
-                _ => self.substitute(&entry.value, &inside),
+                _ => self.substitute_value(entry, &inside),
             };
             match value {
                 Some(value) => own.push(Entry { key: entry.key.clone(), value }),

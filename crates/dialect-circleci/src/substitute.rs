@@ -60,12 +60,19 @@ impl Expander<'_> {
                     .iter()
                     .map(|entry| {
                         let key = self.substitute(&entry.key, names)?;
-                        Some(Entry { key, value: self.substitute(&entry.value, names)? })
+                        let value = self.substitute_value(entry, names)?;
+                        Some(Entry { key, value })
                     })
                     .collect::<Option<Vec<_>>>()?;
                 Some(Node { kind: Kind::Mapping(entries.into()), ..node.clone() })
             }
         }
+    }
+
+    /// The value of a key: those of an `environment` are variables.
+    pub(crate) fn substitute_value(&mut self, entry: &Entry, names: &Names<'_>) -> Option<Node> {
+        let value = self.substitute(&entry.value, names)?;
+        Some(if entry.key.text() == Some("environment") { with_nil(&entry.value, value) } else { value })
     }
 
     /// The argument that a node is as a whole, when it is nothing but `<< name >>`.
@@ -265,4 +272,37 @@ fn contains_template(node: &Node) -> bool {
             entries.iter().any(|entry| contains_template(&entry.key) || contains_template(&entry.value))
         }
     }
+}
+
+/// Variables as written and as they are, in which a pipeline value that is empty becomes `<nil>` (CircleCI, "Project values
+/// and variables").
+fn with_nil(written: &Node, value: Node) -> Node {
+    let kind = match (&written.kind, &value.kind) {
+        (Kind::Mapping(written), Kind::Mapping(entries)) => {
+            let of_both = written.iter().zip(entries.iter());
+            let entries =
+                of_both.map(|(written, entry)| match is_empty_value(&written.value, &entry.value) {
+                    true => Entry {
+                        key: entry.key.clone(),
+                        value: Node::scalar("<nil>", Style::DoubleQuoted, written.value.span),
+                    },
+                    false => entry.clone(),
+                });
+            Kind::Mapping(entries.collect::<Vec<_>>().into())
+        }
+        (Kind::Sequence(written), Kind::Sequence(items)) => {
+            let of_both = written.iter().zip(items.iter().cloned());
+            let items = of_both.map(|(written, item)| with_nil(written, item));
+            Kind::Sequence(items.collect::<Vec<_>>().into())
+        }
+        _ => return value,
+    };
+    Node { kind, ..value }
+}
+
+/// Whether this is `<< pipeline.… >>` and nothing else, and that is empty. Parameters are not meant: they have types.
+fn is_empty_value(written: &Node, value: &Node) -> bool {
+    let name = written.text().and_then(only_value).unwrap_or_default();
+    let is_value = name.starts_with("pipeline.") && !name.starts_with("pipeline.parameters.");
+    is_value && value.text() == Some("")
 }
