@@ -37,7 +37,9 @@ fn real_configs_compile_to_a_fixed_point() {
     for file in std::fs::read_dir(std::path::Path::new(&root).join("circleci/configs")).unwrap() {
         let path = file.unwrap().path();
         let Ok(text) = std::fs::read_to_string(&path) else { continue };
-        let Some(first) = read_with(&text, &PipelineValues::default()).config else { continue };
+        let read = read_with(&text, &PipelineValues::default());
+        // Without its orbs, a config has jobs that nobody can expand.
+        let Some(first) = read.config.filter(|_| read.missing_orbs.is_empty()) else { continue };
         let once = first.compile();
         let second = read_with(&once, &PipelineValues::default());
         let twice = second.config.map(|config| config.compile());
