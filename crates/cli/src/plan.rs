@@ -75,7 +75,12 @@ fn errors(diagnostics: &[Diagnostic]) -> Vec<Diagnostic> {
 }
 
 fn draw(trigger: &Trigger, selection: &Selection) {
-    println!("{} {} at {}", trigger.event.as_str(), trigger.ref_name(), trigger.sha.short());
+    println!(
+        "{} {} at {}",
+        trigger.event.as_str(),
+        trigger.source_branch().unwrap_or(trigger.ref_name()),
+        trigger.sha.short()
+    );
     for plan in &selection.plans {
         println!("\n{}  {}{}", plan.workflow, plan.file, in_group(plan.concurrency.as_ref()));
         for line in graph(plan) {

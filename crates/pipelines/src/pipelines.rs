@@ -173,6 +173,14 @@ impl<'a> Pipelines<'a> {
         }
     }
 
+    /// The first line of cron of the workflow in a file: what `github.event.schedule` says where nobody says which.
+    pub fn schedule(&self, path: &str) -> Option<String> {
+        let text = self.file(path)?;
+        let read = github::read(path, &text, &|path| self.file(path));
+        let schedules = &read.workflow.as_ref()?.event("schedule")?.schedules;
+        schedules.first().map(|schedule| schedule.cron.clone())
+    }
+
     /// The `inputs` context of the workflow in a file, for a trigger: an object, or null where the event brings none.
     /// An error is what is wrong with the inputs of a manual dispatch.
     pub fn inputs(&self, path: &str, trigger: &Trigger) -> Result<Value, Vec<Diagnostic>> {

@@ -57,7 +57,11 @@ async fn begin(args: &Args) -> anyhow::Result<Exit> {
     }
     let plans = choose(selection.plans, args.workflow.as_deref(), args.job.as_deref())?;
     if plans.is_empty() {
-        println!("nothing runs for {} {}", tree.trigger.event.as_str(), tree.trigger.ref_name());
+        println!(
+            "nothing runs for {} {}",
+            tree.trigger.event.as_str(),
+            tree.trigger.source_branch().unwrap_or(tree.trigger.ref_name())
+        );
         for reason in &selection.not_run {
             println!("  {reason}");
         }

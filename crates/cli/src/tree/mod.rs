@@ -9,6 +9,8 @@ mod trigger;
 
 use std::path::{Path, PathBuf};
 
+use serde_json::json;
+use sluice_dialect_github::overlaid;
 use sluice_model::{Event, Trigger};
 use sluice_pipelines::{Files, Pipelines, Selection};
 use sluice_plan::{Plan, Value, Work};
@@ -119,11 +121,14 @@ impl Tree {
         if let Value::Object(pairs) = &inputs {
             trigger.inputs = pairs.iter().map(|(name, value)| (name.clone(), value.to_text())).collect();
         }
-        if trigger.event == Event::WorkflowDispatch {
-            let told = serde_json::from_str(&trigger.payload).unwrap_or_default();
-            let given = serde_json::json!({ "inputs": trigger.inputs, "workflow": plan.file });
-            trigger.payload = sluice_dialect_github::overlaid(told, given).to_string();
-        }
+        let of_workflow = match trigger.event {
+            Event::WorkflowDispatch => json!({ "inputs": trigger.inputs, "workflow": plan.file }),
+            Event::Schedule => json!({ "schedule": Pipelines::new(&self.files).schedule(&plan.file) }),
+            _ => return Ok((trigger, inputs)),
+        };
+        // What the event's file says counts.
+        let told = serde_json::from_str(&trigger.payload).unwrap_or_default();
+        trigger.payload = overlaid(of_workflow, told).to_string();
         Ok((trigger, inputs))
     }
 }

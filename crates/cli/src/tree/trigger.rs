@@ -38,6 +38,8 @@ struct Payload {
     action: Option<String>,
     number: Option<u64>,
     pull_request: PullRequest,
+    /// Of a manual dispatch: texts, numbers and booleans.
+    inputs: Option<BTreeMap<String, serde_json::Value>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -114,7 +116,7 @@ impl TriggerArgs {
             sha,
             before: commit.before.as_deref().and_then(|sha| sha.parse().ok()),
             actor: UserName::new("local"),
-            inputs: self.input_pairs()?,
+            inputs: self.input_pairs(told.inputs)?,
             payload: String::new(),
             subject: commit.subject.clone(),
         };
@@ -176,14 +178,24 @@ impl TriggerArgs {
         Some(listed.split('\0').filter(|path| !path.is_empty()).map(str::to_owned).collect())
     }
 
-    fn input_pairs(&self) -> anyhow::Result<BTreeMap<String, String>> {
-        self.inputs
-            .iter()
-            .map(|pair| match pair.split_once('=') {
-                Some((key, value)) => Ok((key.to_owned(), value.to_owned())),
-                None => bail!("--input `{pair}`: expected KEY=VALUE"),
-            })
-            .collect()
+    /// Those of the event's file, and on top of them those of the command line.
+    fn input_pairs(
+        &self,
+        told: Option<BTreeMap<String, serde_json::Value>>,
+    ) -> anyhow::Result<BTreeMap<String, String>> {
+        let text = |value: serde_json::Value| match value {
+            serde_json::Value::String(text) => text,
+            other => other.to_string(),
+        };
+        let mut inputs: BTreeMap<_, _> =
+            told.into_iter().flatten().map(|(name, value)| (name, text(value))).collect();
+        for pair in &self.inputs {
+            let Some((key, value)) = pair.split_once('=') else {
+                bail!("--input `{pair}`: expected KEY=VALUE")
+            };
+            inputs.insert(key.to_owned(), value.to_owned());
+        }
+        Ok(inputs)
     }
 }
 

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 use sluice_model::{InstanceId, RepositoryName, RunId};
 
+use super::links::Links;
 use super::zip::unzip;
 use super::{ArchiveReader, ArchiveWriter, FolderWriter, Walk, check_key};
 use crate::place::Place;
@@ -86,7 +87,15 @@ impl Depot {
         let target = self.artifact(name);
         let part = target.with_extension(format!("part-{:016x}", rand::random::<u64>()));
         let mut writer = FolderWriter::new(part.clone());
-        let packed = session.pack(root, patterns, |piece| writer.take(piece)).await;
+        let mut links = Links::below(root);
+        let packed = session.pack(root, patterns, |piece| {
+            links.meet(&piece);
+            writer.take(piece)
+        });
+        let packed = match packed.await {
+            Ok(()) => links.follow(session, &mut writer).await.map_err(DepotError::Refused),
+            Err(error) => Err(error.into()),
+        };
         let stored = writer.finish();
         if packed.is_err() || stored.files == 0 {
             let _ = std::fs::remove_dir_all(&part);
@@ -152,6 +161,30 @@ impl Depot {
             let moved = std::fs::create_dir_all(part)
                 .and_then(|()| std::fs::rename(file, part.join(safe_name(name))));
             moved.map(|()| Stored { files: 1, size_bytes }).map_err(|error| error.to_string())
+        })
+    }
+
+    /// Stores the files of other artifacts as one, which must not be there yet: together, or each in a folder of its name.
+    pub fn store_merged_artifact(
+        &self,
+        name: &str,
+        merged: &[String],
+        is_apart: bool,
+    ) -> Result<Stored, DepotError> {
+        self.store_new_artifact(name, |part| {
+            let mut all = Stored::default();
+            for one in merged {
+                let target = if is_apart { part.join(safe_name(one)) } else { part.to_owned() };
+                let mut writer = FolderWriter::new(target);
+                let mut walk = Walk::new(&self.artifact(one)).map_err(|error| error.to_string())?;
+                while let Some(piece) = walk.next()? {
+                    writer.take(piece)?;
+                }
+                let stored = writer.finish();
+                all.files += stored.files;
+                all.size_bytes += stored.size_bytes;
+            }
+            Ok(all)
         })
     }
 

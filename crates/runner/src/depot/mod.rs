@@ -5,6 +5,7 @@ mod archive;
 mod blob_caches;
 mod folder;
 mod layout;
+mod links;
 mod salt;
 mod tar;
 mod timings;

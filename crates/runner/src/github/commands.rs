@@ -1,5 +1,6 @@
 use sluice_wire::Level;
 
+use super::command_line::Command;
 use super::file_commands::may_be_set;
 use crate::log::LineVerdict;
 
@@ -55,13 +56,44 @@ pub struct Commands {
     shows_debug: bool,
     /// `::echo::on` was seen: what is hidden otherwise is shown.
     echoes: bool,
-    /// ACTIONS_ALLOW_UNSECURE_COMMANDS: `set-env` and `add-path` are obeyed.
-    allows_unsecure: bool,
+    allowed: Allowed,
 }
 
+/// What a step's author allows, by variables of these names.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Allowed {
+    /// ACTIONS_ALLOW_UNSECURE_COMMANDS: `set-env` and `add-path` are obeyed.
+    pub unsecure_commands: bool,
+    /// ACTIONS_ALLOW_UNSECURE_STOPCOMMAND_TOKENS: `stop-commands` takes any token.
+    pub unsecure_tokens: bool,
+}
+
+/// What GitHub's runner knows as commands; none of them may be the token that ends `stop-commands`.
+const COMMANDS: [&str; 16] = [
+    "add-mask",
+    "add-matcher",
+    "add-path",
+    "debug",
+    "echo",
+    "endgroup",
+    "error",
+    "group",
+    "internal-set-repo-path",
+    "notice",
+    "remove-matcher",
+    "save-state",
+    "set-env",
+    "set-output",
+    "stop-commands",
+    "warning",
+];
+/// A token that is longer is a secret.
+const LONGEST_PLAIN_TOKEN: usize = 6;
+
 impl Commands {
-    pub fn new(shows_debug: bool, allows_unsecure: bool) -> Self {
-        Self { shows_debug, allows_unsecure, ..Self::default() }
+    /// Who asks for debug lines sees all commands.
+    pub fn new(shows_debug: bool, allowed: Allowed) -> Self {
+        Self { shows_debug, echoes: shows_debug, allowed, ..Self::default() }
     }
 
     /// What to show of a line that is a command, and what it asks for. None: the line is none.
@@ -79,6 +111,8 @@ impl Commands {
             let problem = format!("Unable to process command '{}' successfully. {reason}", line.trim());
             (LineVerdict::ShowAs(format!("##[error]{problem}")), Some(Effect::Refuse { problem }))
         };
+        let echoed =
+            |text: String| LineVerdict::ShowAs(if self.echoes { format!("{line}\n{text}") } else { text });
         let echo = shown_or_hidden(if self.echoes { line } else { "" });
         let warn = |reason: &str| (LineVerdict::ShowAs(format!("##[warning]{reason}")), None);
         Some(match command.name.to_ascii_lowercase().as_str() {
@@ -89,8 +123,8 @@ impl Commands {
                 let shown = if self.echoes { "::add-mask::***" } else { "" };
                 (shown_or_hidden(shown), Some(Effect::Mask(command.message)))
             }
-            "group" => (shown("##[group]"), None),
-            "endgroup" => (LineVerdict::ShowAs("##[endgroup]".to_owned()), None),
+            "group" => (echoed(format!("##[group]{}", command.message)), None),
+            "endgroup" => (echoed("##[endgroup]".to_owned()), None),
             "error" => (shown("##[error]"), Some(command.annotation(Level::Error))),
             "warning" => (shown("##[warning]"), Some(command.annotation(Level::Warning))),
             "notice" => (shown("##[notice]"), Some(command.annotation(Level::Notice))),
@@ -108,10 +142,17 @@ impl Commands {
                 self.echoes = is_on.eq_ignore_ascii_case("on");
                 (shown_or_hidden(echo), None)
             }
-            "stop-commands" if command.message.is_empty() => (LineVerdict::Show, None),
+            "stop-commands" if !self.may_stop(&command.message) => {
+                let problem = "You cannot use a endToken that is an empty string, the string 'pause-logging', or another \
+                               workflow command. ACTIONS_ALLOW_UNSECURE_STOPCOMMAND_TOKENS: true in `env` allows it"
+                    .to_owned();
+                (LineVerdict::ShowAs(format!("##[error]{problem}")), Some(Effect::Refuse { problem }))
+            }
             "stop-commands" => {
-                self.stopped_by = Some(command.message);
-                (LineVerdict::Show, None)
+                let token = command.message;
+                self.stopped_by = Some(token.clone());
+                let is_secret = token.chars().count() > LONGEST_PLAIN_TOKEN;
+                (LineVerdict::Show, is_secret.then_some(Effect::Mask(token)))
             }
             // Deprecated by GitHub, and still obeyed.
             "set-output" => match command.property("name") {
@@ -122,14 +163,18 @@ impl Commands {
                 Some(name) => (echo, Some(Effect::State { name, value: command.message })),
                 None => refuse("Required field 'name' is missing in ##[save-state] command."),
             },
-            "set-env" if self.allows_unsecure => match command.property("name") {
+            "set-env" if self.allowed.unsecure_commands => match command.property("name") {
+                // It is said, and the step goes on.
                 Some(name) if !may_be_set(&name) => {
-                    refuse(&format!("Can't update {name} environment variable using ::set-env:: command."))
+                    let message =
+                        format!("Can't update {name} environment variable using ::set-env:: command.");
+                    let shown = LineVerdict::ShowAs(format!("##[error]{message}"));
+                    (shown, Some(Effect::Annotate { level: Level::Error, message, file: None, line: None }))
                 }
                 Some(name) => (echo, Some(Effect::Env { name, value: command.message })),
                 None => refuse("Required field 'name' is missing in ##[set-env] command."),
             },
-            "add-path" if self.allows_unsecure => match command.message.is_empty() {
+            "add-path" if self.allowed.unsecure_commands => match command.message.is_empty() {
                 false => (echo, Some(Effect::Path(command.message))),
                 true => refuse("path cannot be empty."),
             },
@@ -155,74 +200,17 @@ impl Commands {
             _ => return None,
         })
     }
+
+    fn may_stop(&self, token: &str) -> bool {
+        let is_free = !token.is_empty()
+            && !token.eq_ignore_ascii_case("pause-logging")
+            && !COMMANDS.iter().any(|command| command.eq_ignore_ascii_case(token));
+        is_free || self.allowed.unsecure_tokens
+    }
 }
 
 fn shown_or_hidden(text: &str) -> LineVerdict {
     if text.is_empty() { LineVerdict::Hide } else { LineVerdict::ShowAs(text.to_owned()) }
-}
-
-struct Command {
-    name: String,
-    properties: Vec<(String, String)>,
-    message: String,
-}
-
-impl Command {
-    /// `::name key=value,key=value::message`, after blanks; or the older `##[name key=value;]message` anywhere.
-    fn parse(line: &str) -> Option<Self> {
-        let start = line.trim_start();
-        if let Some(after) = start.strip_prefix("::") {
-            let (head, message) = after.split_once("::")?;
-            return Self::of(
-                head,
-                message,
-                ',',
-                &[("%0D", "\r"), ("%0A", "\n"), ("%3A", ":"), ("%2C", ","), ("%25", "%")],
-            );
-        }
-        let (_, after) = line.split_once("##[")?;
-        let (head, message) = after.split_once(']')?;
-        Self::of(
-            head,
-            message,
-            ';',
-            &[("%3B", ";"), ("%0D", "\r"), ("%0A", "\n"), ("%5D", "]"), ("%25", "%")],
-        )
-    }
-
-    fn of(head: &str, message: &str, separator: char, escapes: &[(&str, &str)]) -> Option<Self> {
-        let (name, properties) = head.split_once(' ').unwrap_or((head, ""));
-        if name.is_empty() || name.contains(char::is_whitespace) {
-            return None;
-        }
-        let pair = |pair: &str| {
-            let (key, value) = pair.split_once('=')?;
-            (!value.is_empty()).then(|| (key.trim().to_owned(), unescape(value, escapes)))
-        };
-        let properties = properties.split(separator).filter_map(pair).collect();
-        let message_escapes = [("%0D", "\r"), ("%0A", "\n"), ("%25", "%")];
-        let message = unescape(message, if separator == ',' { &message_escapes } else { escapes });
-        Some(Self { name: name.to_owned(), properties, message })
-    }
-
-    fn property(&self, key: &str) -> Option<String> {
-        let found = self.properties.iter().find(|(name, _)| name.eq_ignore_ascii_case(key));
-        found.map(|(_, value)| value.clone())
-    }
-
-    fn annotation(&self, level: Level) -> Effect {
-        Effect::Annotate {
-            level,
-            message: self.message.clone(),
-            file: self.property("file"),
-            line: self.property("line").and_then(|line| line.parse().ok()),
-        }
-    }
-}
-
-/// `%25` comes last, so that `%2525` is unescaped once.
-fn unescape(text: &str, escapes: &[(&str, &str)]) -> String {
-    escapes.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to))
 }
 
 #[cfg(test)]
@@ -259,7 +247,7 @@ mod tests {
         assert_eq!(effect("::unknown::x"), None);
         assert_eq!(shown(&mut Commands::default(), "::group::Build"), "##[group]Build");
         assert_eq!(shown(&mut Commands::default(), "::debug::x"), "");
-        assert_eq!(shown(&mut Commands::new(true, false), "::debug::x"), "##[debug]x");
+        assert_eq!(shown(&mut Commands::new(true, Allowed::default()), "::debug::x"), "##[debug]x");
     }
 
     #[test]
@@ -290,11 +278,13 @@ mod tests {
 
     #[test]
     fn environment_by_standard_output_is_taken_where_it_is_allowed() {
-        let allowed = |line: &str| Commands::new(false, true).judge(line).and_then(|(_, effect)| effect);
+        let allows = Allowed { unsecure_commands: true, ..Default::default() };
+        let allowed = |line: &str| Commands::new(false, allows).judge(line).and_then(|(_, effect)| effect);
         let env = Effect::Env { name: "A".to_owned(), value: "b".to_owned() };
         assert_eq!(allowed("::set-env name=A::b"), Some(env));
         assert_eq!(allowed("::add-path::/x"), Some(Effect::Path("/x".to_owned())));
-        for line in ["::set-env name=NODE_OPTIONS::b", "::set-env::b", "::add-path::"] {
+        assert!(matches!(allowed("::set-env name=NODE_OPTIONS::b"), Some(Effect::Annotate { .. })));
+        for line in ["::set-env::b", "::add-path::"] {
             assert!(matches!(allowed(line), Some(Effect::Refuse { .. })), "{line}");
         }
     }
@@ -311,6 +301,36 @@ mod tests {
         for line in ["::add-matcher::", "::remove-matcher::", "::remove-matcher owner=tsc::a.json"] {
             assert_eq!(effect(line), None);
             assert!(shown(&mut Commands::default(), line).starts_with("##[warning]"), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_token_that_ends_a_stop_is_no_command_and_a_secret_where_it_is_long() {
+        for token in ["", "pause-logging", "Warning", "stop-commands"] {
+            let effect = effect(&format!("::stop-commands::{token}"));
+            assert!(matches!(effect, Some(Effect::Refuse { .. })), "{token}");
+        }
+        let allows = Allowed { unsecure_tokens: true, ..Default::default() };
+        let allowed = Commands::new(false, allows).judge("::stop-commands::warning");
+        assert!(matches!(allowed, Some((LineVerdict::Show, Some(Effect::Mask(_))))));
+        assert_eq!(effect("::stop-commands::123456"), None);
+        assert_eq!(effect("::stop-commands::1234567"), Some(Effect::Mask("1234567".to_owned())));
+    }
+
+    #[test]
+    fn an_annotation_is_of_its_first_line() {
+        for (properties, line) in [
+            ("line=3,endLine=4", Some(3)),
+            ("endLine=4", Some(4)),
+            ("line=4,endLine=3", None),
+            ("col=1", None),
+        ] {
+            let Some(Effect::Annotate { line: told, .. }) =
+                effect(&format!("::error file=a,{properties}::x"))
+            else {
+                panic!("{properties}")
+            };
+            assert_eq!(told, line, "{properties}");
         }
     }
 

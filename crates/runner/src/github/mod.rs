@@ -2,6 +2,7 @@
 
 mod actions;
 mod background;
+mod command_line;
 mod commands;
 mod contexts;
 mod environment;

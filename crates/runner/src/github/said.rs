@@ -2,7 +2,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use sluice_wire::Level;
 
-use super::commands::{Commands, Effect, Matchers};
+use super::commands::{Allowed, Commands, Effect, Matchers};
 use super::contexts::{overlay, shows_debug};
 use super::problem_matchers::{FILE_LIMIT_BYTES, Found, Matcher, Scanner};
 use super::process::State;
@@ -62,12 +62,16 @@ impl<'a> Said<'a> {
     pub fn listen(steps: &'a Steps<'a>, prepared: &Prepared<'_>) -> Self {
         let shows_debug = shows_debug(steps.order())
             || prepared.env.iter().any(|(name, value)| name == "ACTIONS_STEP_DEBUG" && value == "true");
-        let allows_unsecure = prepared.env.iter().any(|(name, value)| {
-            name == "ACTIONS_ALLOW_UNSECURE_COMMANDS" && value.eq_ignore_ascii_case("true")
-        });
+        let is_true = |wanted: &str| {
+            prepared.env.iter().any(|(name, value)| name == wanted && value.eq_ignore_ascii_case("true"))
+        };
+        let allowed = Allowed {
+            unsecure_commands: is_true("ACTIONS_ALLOW_UNSECURE_COMMANDS"),
+            unsecure_tokens: is_true("ACTIONS_ALLOW_UNSECURE_STOPCOMMAND_TOKENS"),
+        };
         Self {
             steps,
-            commands: Commands::new(shows_debug, allows_unsecure),
+            commands: Commands::new(shows_debug, allowed),
             matchers: Arc::default(),
             scanner: Scanner::default(),
             annotations: Vec::new(),

@@ -84,7 +84,7 @@ fn by_id(depot: &Depot, there: &[String], ids: &str) -> Result<Vec<String>, Stri
 }
 
 /// The action matches names with minimatch, of which this takes the same wildcards and braces.
-fn matcher(pattern: &str) -> Result<GlobMatcher, String> {
+pub(super) fn matcher(pattern: &str) -> Result<GlobMatcher, String> {
     let glob = GlobBuilder::new(pattern).literal_separator(true).build();
     let glob = glob.map_err(|error| format!("actions/download-artifact: `pattern: {pattern}`: {error}"))?;
     Ok(glob.compile_matcher())

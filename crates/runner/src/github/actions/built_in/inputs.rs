@@ -11,7 +11,7 @@ pub(super) struct Known {
 /// The actions that this runner does itself.
 ///
 /// What only makes the action faster elsewhere is taken and needs no doing: here the repository is on the same disk.
-const KNOWN: [Known; 6] = [
+const KNOWN: [Known; 7] = [
     Known {
         name: "actions/checkout",
         taken: &[
@@ -45,6 +45,19 @@ const KNOWN: [Known; 6] = [
             "overwrite",
             "include-hidden-files",
             "archive",
+        ],
+        refused: &[],
+    },
+    Known {
+        name: "actions/upload-artifact/merge",
+        taken: &[
+            "name",
+            "pattern",
+            "if-no-files-found",
+            "separate-directories",
+            "retention-days",
+            "compression-level",
+            "delete-merged",
         ],
         refused: &[],
     },

@@ -4,6 +4,7 @@ mod cache;
 mod checkout;
 mod download;
 mod inputs;
+mod merge;
 mod upload;
 
 use sluice_plan::{ActionReference, UsesAction};
@@ -52,6 +53,7 @@ pub(super) async fn act(
     let outputs = match name.to_ascii_lowercase().as_str() {
         "actions/checkout" => checkout::check_out(steps, prepared, &inputs).await,
         "actions/upload-artifact" => upload::upload(steps, prepared, &inputs).await,
+        "actions/upload-artifact/merge" => merge::merge(steps, prepared, &inputs).await,
         "actions/download-artifact" => download::download(steps, prepared, &inputs).await,
         "actions/cache" => {
             let (outputs, hit) = cache::restore(steps, prepared, &inputs).await?;

@@ -23,7 +23,7 @@ const FORBIDDEN: [(char, &str); 11] = [
 const LAST_THAT_MERGES: u32 = 3;
 
 /// What is done where nothing is found.
-enum NoFiles {
+pub(super) enum NoFiles {
     Warn,
     Fail,
     Ignore,
@@ -37,7 +37,7 @@ pub(super) async fn upload(
 ) -> Result<Outputs, String> {
     let paths = inputs.lines("path");
     inputs.required("path")?;
-    let no_files = no_files(inputs)?;
+    let no_files = no_files(inputs, "warn")?;
     check_numbers(inputs)?;
     let (overwrites, is_zip) = (inputs.boolean("overwrite", false)?, inputs.boolean("archive", true)?);
     let name = match is_zip {
@@ -111,7 +111,7 @@ async fn store(
 }
 
 /// What later steps may ask for.
-fn outputs(steps: &Steps<'_>, prepared: &Prepared<'_>, name: &str) -> Result<Outputs, String> {
+pub(super) fn outputs(steps: &Steps<'_>, prepared: &Prepared<'_>, name: &str) -> Result<Outputs, String> {
     let (order, depot) = (steps.order(), &steps.job.depot);
     let id = depot.artifact_id(name);
     let server =
@@ -135,8 +135,8 @@ fn digest(depot: &Depot, steps: &Steps<'_>, name: &str) -> Result<String, String
     digest
 }
 
-fn no_files(inputs: &Inputs<'_>) -> Result<NoFiles, String> {
-    match inputs.get("if-no-files-found").unwrap_or("warn") {
+pub(super) fn no_files(inputs: &Inputs<'_>, default: &str) -> Result<NoFiles, String> {
+    match inputs.get("if-no-files-found").unwrap_or(default) {
         "warn" => Ok(NoFiles::Warn),
         "error" => Ok(NoFiles::Fail),
         "ignore" => Ok(NoFiles::Ignore),
@@ -146,7 +146,7 @@ fn no_files(inputs: &Inputs<'_>) -> Result<NoFiles, String> {
     }
 }
 
-fn check_numbers(inputs: &Inputs<'_>) -> Result<(), String> {
+pub(super) fn check_numbers(inputs: &Inputs<'_>) -> Result<(), String> {
     if inputs.get("retention-days").is_some_and(|days| days.parse::<u32>().is_err()) {
         return Err("Invalid retention-days".to_owned());
     }
@@ -157,7 +157,7 @@ fn check_numbers(inputs: &Inputs<'_>) -> Result<(), String> {
     }
 }
 
-fn check_name(name: &str) -> Result<(), String> {
+pub(super) fn check_name(name: &str) -> Result<(), String> {
     let Some((_, character)) = FORBIDDEN.iter().find(|(character, _)| name.contains(*character)) else {
         return Ok(());
     };
