@@ -4,8 +4,8 @@ use crate::config::{Config, Requirement, Work, Workflow, WorkflowJob};
 use crate::emit::emit;
 
 impl Config {
-    /// The config as CircleCI compiled it (`circleci config process`), as long as no orb of it is missing: version 2, every job expanded, nothing left that
-    /// is reused. Reading the result and compiling it again gives the same text.
+    /// The config as CircleCI compiled it (`circleci config process`), as long as no orb of it is missing: version 2,
+    /// every job expanded, nothing left that is reused. Reading the result and compiling it again gives the same text.
     pub fn compile(&self) -> String {
         emit(&self.compiled())
     }

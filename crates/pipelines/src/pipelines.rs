@@ -125,8 +125,11 @@ impl<'a> Pipelines<'a> {
             }
             text
         };
-        for (path, text) in self.files.iter().filter(|(path, _)| kind(path) == Some(FileKind::CircleciConfig))
-        {
+        // Most configs that import none are not read twice.
+        let imports = |(path, text): &(&String, &String)| {
+            kind(path) == Some(FileKind::CircleciConfig) && text.contains("orbs")
+        };
+        for (path, text) in self.files.iter().filter(imports) {
             circleci::read(path, text, &look, &PipelineValues::default());
         }
         let mut missing = missing.into_inner();

@@ -78,6 +78,8 @@ pub struct RunRecord {
     pub jobs: BTreeMap<InstanceId, JobRecord>,
     /// As GitHub shows a combination: `test (linux, 3)`.
     pub names: BTreeMap<InstanceId, String>,
+    /// Those whose name others of the job have too: the nodes of CircleCI's `parallelism`.
+    pub nodes: BTreeSet<InstanceId>,
     /// Of an earlier attempt, and not shown yet.
     pub kept: BTreeSet<InstanceId>,
 }
@@ -92,7 +94,15 @@ pub struct Ended {
 }
 
 impl RunRecord {
+    /// As people tell it from the others: `test`, `test (linux, 3)`, `test/1` for a node.
     pub fn name_of(&self, instance: &InstanceId) -> String {
+        match self.nodes.contains(instance) {
+            true => format!("{}/{}", self.plain_name_of(instance), instance.index),
+            false => self.plain_name_of(instance),
+        }
+    }
+
+    pub fn plain_name_of(&self, instance: &InstanceId) -> String {
         self.names.get(instance).cloned().unwrap_or_else(|| instance.title())
     }
 }

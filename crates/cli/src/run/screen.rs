@@ -129,7 +129,10 @@ impl Screen {
         }
         for (id, instance) in run.instances() {
             let record = &mut self.runs[index];
-            record.names.entry(id.clone()).or_insert_with(|| instance.plan.name.clone());
+            let is_new = record.names.insert(id.clone(), instance.plan.name.clone()).is_none();
+            if is_new && is_node(run, &id, &instance.plan.name) {
+                record.nodes.insert(id.clone());
+            }
             match &instance.state {
                 InstanceState::Gated { .. } if !record.gates.contains_key(&id) => {
                     let gate = instance.gate.as_ref().map_or("", |gate| gate.name.as_str());
@@ -199,8 +202,9 @@ impl Screen {
         lines.extend(problem.map(|problem| format!("  {problem}")));
         if self.json {
             let Ended { at: _, conclusion, outputs, problem } = &ended;
-            let (run, conclusion, problem) = (run.number, *conclusion, problem.as_deref());
-            print(&Line::JobEnded { run, job: &id, name: &name, conclusion, outputs, problem });
+            let (number, conclusion, problem) = (run.number, *conclusion, problem.as_deref());
+            let name = run.plain_name_of(&id);
+            print(&Line::JobEnded { run: number, job: &id, name: &name, conclusion, outputs, problem });
         }
         run.ended.insert(id, ended);
         if !self.json {
@@ -316,6 +320,12 @@ impl Screen {
         }
         account::print(&self.runs, &self.plans, outcomes, self.begun.elapsed(), next);
     }
+}
+
+/// Whether another instance of the job has this name too.
+fn is_node(run: &Run, id: &InstanceId, name: &str) -> bool {
+    let instances = run.job(&id.job).map_or(&[][..], |(_, job)| job.instances.as_slice());
+    instances.iter().filter(|instance| instance.plan.name == name).nth(1).is_some()
 }
 
 /// A step without a name of its own is called by its script's first line.

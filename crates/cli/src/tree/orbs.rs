@@ -5,6 +5,7 @@ use anyhow::{Context, bail};
 use serde::Deserialize;
 use sluice_pipelines::{Files, Pipelines};
 
+const URL_VARIABLE: &str = "SLUICE_ORBS_URL";
 /// Where CircleCI's own orbs come from.
 const REGISTRY: &str = "https://circleci.com";
 /// Orbs import orbs no deeper than a config is read for.
@@ -19,14 +20,15 @@ const QUERY: &str =
 #[derive(clap::Args, Debug, Clone, Default)]
 pub struct OrbArgs {
     /// Ask this registry for orbs of which `.sluice/orbs` has no copy [default: https://circleci.com]
-    #[arg(long, env = "SLUICE_ORBS_URL", value_name = "URL")]
+    #[arg(long, env = URL_VARIABLE, value_name = "URL")]
     orbs_url: Option<String>,
 }
 
 impl OrbArgs {
-    /// What was given, as words of a command line.
+    /// What was given, as words of a command line. The environment says it again.
     pub fn words(&self) -> Vec<String> {
-        self.orbs_url.iter().flat_map(|url| ["--orbs-url".to_owned(), url.clone()]).collect()
+        let is_given = |url: &&String| std::env::var(URL_VARIABLE).as_ref() != Ok(*url);
+        self.orbs_url.iter().filter(is_given).flat_map(|url| ["--orbs-url".to_owned(), url.clone()]).collect()
     }
 }
 

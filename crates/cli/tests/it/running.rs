@@ -119,6 +119,26 @@ fn junit_files_of_a_workspace_are_collected_in_both_dialects() {
 }
 
 #[test]
+fn nodes_of_a_parallel_job_are_told_apart() {
+    let repository = circleci(concat!(
+        "version: 2.1\njobs:\n  t: { docker: [{ image: x }], parallelism: 2, steps: [run: 'exit $CIRCLE_NODE_INDEX'] }\n",
+        "workflows: { w: { jobs: [t] } }\n"
+    ));
+    let said = run(&repository, &[]);
+    says(
+        &said,
+        1,
+        &[
+            "t/0 | exit $CIRCLE_NODE_INDEX",
+            "✓ t/0",
+            "✕ t/1",
+            "✕ w: t/1: step",
+            "again: sluice run w --job t ",
+        ],
+    );
+}
+
+#[test]
 fn in_json_a_job_has_ended_before_anything_of_one_that_needed_it() {
     let jobs = (1..=40).map(|n| {
         let needs = if n == 1 { String::new() } else { format!("needs: j{}, ", n - 1) };

@@ -47,7 +47,7 @@ async fn what_circleci_sets_is_there() {
         let output = done.output(1);
         let expected = format!(
             "CI=true\nCIRCLECI=true\nCIRCLE_BRANCH=master\nCIRCLE_BUILD_NUM=3\nCIRCLE_JOB=build\nCIRCLE_NODE_INDEX=0\n\
-             CIRCLE_NODE_TOTAL=1\nCIRCLE_PIPELINE_ID=00000000-0000-0000-0000-000000000003\n\
+             CIRCLE_NODE_TOTAL=1\nCIRCLE_PIPELINE_ID=00000000-0000-0000-0000-000000000002\n\
              CIRCLE_PROJECT_REPONAME=store\nCIRCLE_PROJECT_USERNAME=acme\nCIRCLE_SHA1={sha}\nCIRCLE_USERNAME=ada\n\
              CIRCLE_WORKING_DIRECTORY=~/project\nCIRCLE_TAG=unset\nCIRCLE_PR_NUMBER=unset\n18 ----\n22 ----\n28 ----\n\
              17 ----\n22 ----\n"
