@@ -130,6 +130,13 @@ fn failed(problem: String) -> JobReport {
 }
 
 async fn run_github(making: &Making<'_>, job: &JobRun<'_>) -> Result<StepsEnded, String> {
+    if let Some(problem) = github::missing_system(job, making)? {
+        return Ok(StepsEnded {
+            conclusion: Some(Conclusion::Skipped),
+            problem: Some(problem),
+            ..Default::default()
+        });
+    }
     let (mut contexts, mut wish) = github::prepare(job, making)?;
     wish.loopback_ports.extend(job.runtime.as_ref().map(Runtime::port));
     let Some(place) = make_place(making, job, wish, "Set up job").await? else { return Ok(cancelled()) };

@@ -1,6 +1,6 @@
 use sluice_plan::{
     Action, ActionLock, ActionReference, Container, Dialect, Executor, Job, Plan, RemoteSource, Step,
-    StepsJob, UsesAction, Work,
+    StepCondition, StepsJob, UsesAction, Work,
 };
 use sluice_source::{Diagnostic, Location};
 use sluice_wire::SshKey;
@@ -47,10 +47,7 @@ fn of_steps(plan: &Plan, job: &Job, work: &StepsJob) -> Vec<Diagnostic> {
                 if is_other_system(label) {
                     let help =
                         "jobs run on Linux here: leave this job to its service, or give it another label";
-                    let message = format!(
-                        "`runs-on: {label}` asks for another system than Linux, and this runner has none"
-                    );
-                    found.push(refusal(&job.at, message).with_help(help));
+                    found.push(refusal(&job.at, no_system(label)).with_help(help));
                 }
             }
             found.extend(container.iter().flat_map(|container| of_container(&job.at, container)));
@@ -62,7 +59,12 @@ fn of_steps(plan: &Plan, job: &Job, work: &StepsJob) -> Vec<Diagnostic> {
     found
 }
 
-fn is_other_system(label: &str) -> bool {
+/// Why a job with this label cannot run.
+pub(crate) fn no_system(label: &str) -> String {
+    format!("`runs-on: {label}` asks for another system than Linux, and this runner has none")
+}
+
+pub(crate) fn is_other_system(label: &str) -> bool {
     let lower = label.to_ascii_lowercase();
     ["windows", "macos", "mac-"].iter().any(|system| lower.starts_with(system))
 }
@@ -92,7 +94,13 @@ fn of_step(plan: &Plan, step: &Step) -> Vec<Diagnostic> {
     match &step.action {
         Action::Run(script) => {
             let shell = script.shell.as_ref().and_then(|shell| shell.as_literal()).unwrap_or_default();
-            if is_github && matches!(shell, "cmd" | "powershell") {
+            // One with a condition is for jobs on Windows, as a rule, and skipped elsewhere.
+            let is_for_all = match &step.condition {
+                StepCondition::OnSuccess => true,
+                StepCondition::Expression(condition) => condition.source() == "success()",
+                StepCondition::OnFail | StepCondition::Always => false,
+            };
+            if is_github && is_for_all && matches!(shell, "cmd" | "powershell") {
                 refuse(format!("the shell `{shell}` is of Windows, and this runner is not"));
             }
         }

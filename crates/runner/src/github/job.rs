@@ -9,6 +9,7 @@ use super::steps::Steps;
 use super::{Contexts, background, posts, pres};
 use crate::job::{JobRun, SET_UP, StepsEnded, loopback_ports};
 use crate::place::{ContainerWish, Making, Place, Wish};
+use crate::support::{is_other_system, no_system};
 
 /// What the job asks of its place, and the contexts so far.
 pub fn prepare(job: &JobRun<'_>, making: &Making<'_>) -> Result<(Contexts, Wish), String> {
@@ -46,6 +47,24 @@ pub fn prepare(job: &JobRun<'_>, making: &Making<'_>) -> Result<(Contexts, Wish)
     // GitHub's own machines have an engine; a job in a container does not see it, as there.
     wish.host_engine = order.allow_host_docker && container.is_none();
     Ok((contexts, wish))
+}
+
+/// Why a job that a matrix or another job gives its labels cannot run here: one of them is of another system. Such a job is
+/// skipped, so that those of its matrix that can run go their way; one whose labels stand in the file was refused before.
+pub fn missing_system(job: &JobRun<'_>, making: &Making<'_>) -> Result<Option<String>, String> {
+    let Executor::Labels { labels, .. } = &job.work.executor else { return Ok(None) };
+    if labels.iter().all(|label| label.as_literal().is_some()) {
+        return Ok(None);
+    }
+    let contexts = Contexts::of_order(job.order);
+    for label in labels {
+        let label = contexts.text(label)?;
+        let is_mapped = making.engine.is_some() && making.config.images.get(&label).is_some();
+        if !is_mapped && is_other_system(&label) {
+            return Ok(Some(no_system(&label)));
+        }
+    }
+    Ok(None)
 }
 
 /// A label that the image map names runs in that image; others run on the host.

@@ -25,4 +25,4 @@ pub use actions::{is_built_in, refused_input, uses_toolkits};
 pub use contexts::{Contexts, overlay};
 pub use file_commands::{FileCommandError, parse_file_commands};
 pub use hash_files::hex;
-pub use job::{prepare, run};
+pub use job::{missing_system, prepare, run};
