@@ -100,7 +100,8 @@ pub async fn checkout(
     };
     let mut lines = Vec::new();
     match direct.is_some() {
-        true => lines.extend(target::prepare(&git, &origin, wanted.existing).await?),
+        true => lines
+            .extend(target::prepare(&git, &place.layout.workspace.outside, &origin, wanted.existing).await?),
         false => target::prepare_inside(place, &wanted.target, wanted.existing).await?,
     }
     if !folder.join(".git").exists() {

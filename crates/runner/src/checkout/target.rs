@@ -23,6 +23,7 @@ pub enum Existing {
 /// (actions/checkout, `git-directory-helper.ts`).
 pub(super) async fn prepare(
     git: &Git<'_>,
+    workspace: &Path,
     origin: &str,
     existing: Existing,
 ) -> Result<Option<String>, CheckoutError> {
@@ -30,6 +31,13 @@ pub(super) async fn prepare(
     let is_empty = std::fs::read_dir(git.folder).map_err(failed)?.next().is_none();
     if existing == Existing::Kept || is_empty {
         return Ok(None);
+    }
+    // A link in the workspace may lead out of it, and nothing is removed there.
+    let (real, workspace) =
+        (git.folder.canonicalize().map_err(failed)?, workspace.canonicalize().map_err(failed)?);
+    if !real.starts_with(&workspace) {
+        let said = format!("it leads to {}, out of the workspace", real.display());
+        return Err(CheckoutError::NotEmptied { target: git.folder.display().to_string(), said });
     }
     let is_same = git.folder.join(".git").exists()
         && git.read(&["config", "--get", "remote.origin.url"]).await.is_ok_and(|url| url.trim() == origin);

@@ -1,3 +1,5 @@
+use std::path::{Component, Path, PathBuf};
+
 use sluice_model::CommitSha;
 use sluice_plan::RemoteSource;
 
@@ -13,9 +15,13 @@ pub(super) async fn check_out(
     inputs: &Inputs<'_>,
 ) -> Result<Outputs, String> {
     let other = other(steps, inputs)?;
-    let depth = inputs.get("fetch-depth").unwrap_or("1");
-    let depth: u32 =
-        depth.parse().map_err(|_| format!("actions/checkout: `fetch-depth: {depth}` is not a number"))?;
+    // What is no number is all history (actions/checkout, `input-helper.ts`).
+    let depth: u32 = inputs.get("fetch-depth").unwrap_or("1").parse().unwrap_or(0);
+    let workspace = &steps.place.layout.workspace;
+    let target = plain(&workspace.resolve(inputs.get("path").unwrap_or_default()));
+    if !Path::new(&target).starts_with(plain(&workspace.inside)) {
+        return Err(format!("Repository path '{target}' is not under '{}'", workspace.inside));
+    }
     let submodules = match inputs.get("submodules").unwrap_or_default().to_ascii_lowercase().as_str() {
         "recursive" => Submodules::AllLevels,
         "true" => Submodules::OneLevel,
@@ -24,7 +30,7 @@ pub(super) async fn check_out(
     let patterns: Vec<String> = inputs.lines("sparse-checkout").into_iter().map(str::to_owned).collect();
     let cone = inputs.get("sparse-checkout-cone-mode").is_none_or(|value| value.eq_ignore_ascii_case("true"));
     let wanted = Checkout {
-        target: steps.place.layout.workspace.resolve(inputs.get("path").unwrap_or_default()),
+        target,
         other,
         depth: (depth > 0).then_some(depth),
         git_ref: inputs.get("ref").map(str::to_owned),
@@ -50,6 +56,21 @@ pub(super) async fn check_out(
         steps.job.log.say(prepared.index, line).await;
     }
     Ok(vec![("ref".to_owned(), git_ref), ("commit".to_owned(), commit.to_string())])
+}
+
+/// The path without `.` and `..`.
+fn plain(path: &str) -> String {
+    let mut plain = PathBuf::new();
+    for component in Path::new(path).components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                plain.pop();
+            }
+            other => plain.push(other),
+        }
+    }
+    plain.display().to_string()
 }
 
 /// The repository that `repository:` names, where it is another one than the job's own: it comes from where actions do.
