@@ -1,5 +1,5 @@
 use sluice_model::{RepositoryName, RunId};
-use tokio::sync::broadcast;
+use tokio::sync::broadcast::{self, error::TryRecvError};
 
 /// Something that a page or a waiting request may want to draw or read anew.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +41,12 @@ impl Changes {
 pub(crate) struct Listener(broadcast::Receiver<Change>);
 
 impl Listener {
+    /// Waits for a change, and takes all that there are: one look is enough for them.
+    pub(crate) async fn wait(&mut self) {
+        self.wait_for(|_| true).await;
+        while !matches!(self.0.try_recv(), Err(TryRecvError::Empty | TryRecvError::Closed)) {}
+    }
+
     /// Waits for a change that `concerns` says yes to. False: there will be none any more.
     pub(crate) async fn wait_for(&mut self, concerns: impl Fn(&Change) -> bool) -> bool {
         loop {

@@ -59,6 +59,11 @@ impl Runs {
         self.streams.state(&Self::stream(run)).await
     }
 
+    /// The run as this process has left it: what other processes have done since may be missing.
+    pub(crate) async fn known(&self, run: RunId) -> Result<Arc<engine::State>, StoreError> {
+        self.streams.known(&Self::stream(run)).await
+    }
+
     /// Begins a run. The same `cause` a second time changes nothing.
     pub(crate) async fn create(&self, cause: &str, create: Create) -> Result<(), RunError> {
         let run = create.run;

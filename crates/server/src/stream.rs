@@ -64,6 +64,16 @@ impl<M: Machine> Streams<M> {
         Ok(entry.state.clone())
     }
 
+    /// The state of a stream as this process has left it: what others have appended since may be missing.
+    pub(crate) async fn known(&self, stream: &str) -> Result<Arc<M::State>, StoreError> {
+        let entry = self.entry(stream);
+        let mut entry = entry.lock().await;
+        if entry.sequence == 0 {
+            self.catch_up(stream, &mut entry).await?;
+        }
+        Ok(entry.state.clone())
+    }
+
     /// Decides, stores and folds. `beside` gives what is written in the same transaction, out of the new state.
     ///
     /// Gives the new state, and whether the command changed anything.
@@ -75,13 +85,24 @@ impl<M: Machine> Streams<M> {
     ) -> Result<(Arc<M::State>, bool), CommandError<M::Refused>> {
         let entry = self.entry(stream);
         let mut entry = entry.lock().await;
-        self.catch_up(stream, &mut entry).await?;
+        // What this process knows is mostly all there is. Where it is not, the append says so; and before a command is
+        // refused, or found to change nothing, the store is looked at.
+        let mut is_current = entry.sequence == 0;
+        if is_current {
+            self.catch_up(stream, &mut entry).await?;
+        }
         loop {
             let at = now();
-            let events = M::decide(&entry.state, at, command.clone()).map_err(CommandError::Refused)?;
-            if events.is_empty() {
-                return Ok((entry.state.clone(), false));
-            }
+            let events = match M::decide(&entry.state, at, command.clone()) {
+                Ok(events) if !events.is_empty() => events,
+                _ if !is_current => {
+                    self.catch_up(stream, &mut entry).await?;
+                    is_current = true;
+                    continue;
+                }
+                Ok(_) => return Ok((entry.state.clone(), false)),
+                Err(refused) => return Err(CommandError::Refused(refused)),
+            };
             let mut state = (*entry.state).clone();
             let append = draft::<M>(stream, entry.sequence, at, &mut state, &events)?;
             match self.store.append(append, beside(&state)).await {
@@ -94,7 +115,10 @@ impl<M: Machine> Streams<M> {
                     return Ok((entry.state.clone(), true));
                 }
                 // Somebody wrote to the stream by another way: look, and decide again.
-                Err(StoreError::Conflict { .. }) => self.catch_up(stream, &mut entry).await?,
+                Err(StoreError::Conflict { .. }) => {
+                    self.catch_up(stream, &mut entry).await?;
+                    is_current = true;
+                }
                 Err(error) => return Err(error.into()),
             }
         }

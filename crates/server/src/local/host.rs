@@ -29,7 +29,7 @@ impl Host for LocalHost {
         Box::pin(async move {
             let (index, source) = self.sources.get(&run.id()).ok_or(StoreError::Closed)?;
             // The end of the jobs that this one needed comes before anything of this one.
-            self.teller.tell(*index, run.id()).await?;
+            self.teller.tell_own(*index, run.id()).await?;
             Ok(Surroundings {
                 source: SourceTree::WorkingTree {
                     path: source.repository.clone(),

@@ -164,7 +164,7 @@ impl Session {
                 return Ok(self.outcomes(states));
             }
             tokio::select! {
-                _ = listener.wait_for(|_| true) => {}
+                () = listener.wait() => {}
                 () = tokio::time::sleep(turns::LOOK_EVERY), if is_in_a_group => {}
                 () = cancel.cancelled(), if !asked_to_cancel => {
                     asked_to_cancel = true;

@@ -27,12 +27,30 @@ impl Teller {
     pub(super) async fn tell(&self, index: usize, run: RunId) -> Result<Arc<engine::State>, StoreError> {
         let mut told = self.told.lock().await;
         let state = self.runs.state(run).await?;
+        self.tell_new(&mut told, index, run, &state).await;
+        Ok(state)
+    }
+
+    /// Tells what this process itself has changed, where that is not told yet.
+    pub(super) async fn tell_own(&self, index: usize, run: RunId) -> Result<(), StoreError> {
+        let mut told = self.told.lock().await;
+        let state = self.runs.known(run).await?;
+        self.tell_new(&mut told, index, run, &state).await;
+        Ok(())
+    }
+
+    async fn tell_new(
+        &self,
+        told: &mut BTreeMap<RunId, u64>,
+        index: usize,
+        run: RunId,
+        state: &Arc<engine::State>,
+    ) {
         let before = told.entry(run).or_default();
         if state.sequence() > *before {
             *before = state.sequence();
             // Whoever listened may have gone.
             let _ = self.events.send(LocalEvent::Changed { index, state: state.clone() }).await;
         }
-        Ok(state)
     }
 }
