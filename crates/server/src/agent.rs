@@ -157,6 +157,7 @@ impl Agent {
         }
         self.inner.jobs.close();
         self.inner.jobs.wait().await;
+        self.inner.runner.settle().await;
     }
 
     async fn work(
@@ -169,6 +170,8 @@ impl Agent {
     ) {
         let Some(run) = state.run() else { return };
         let report = self.execute(&state, run, &instance, cancel).await;
+        // Nothing of it runs any more: the next one need not wait until that is stored.
+        drop(slot);
         // A server that ends does not report the jobs that it stopped itself: they are run again.
         if !self.inner.slots.is_closed() {
             self.report(run.id(), &instance, fencing_token, report).await;
@@ -177,7 +180,6 @@ impl Agent {
         if running.get(&(run.id(), instance.clone())).is_some_and(|job| job.fencing_token == fencing_token) {
             running.remove(&(run.id(), instance));
         }
-        drop((running, slot));
     }
 
     async fn execute(
