@@ -24,6 +24,8 @@ unsafe extern "C" {
     fn fcntl(fd: c_int, command: c_int, ...) -> c_int;
     fn lchown(path: *const c_char, uid: u32, gid: u32) -> c_int;
     fn umask(mask: u32) -> u32;
+    fn close(fd: c_int) -> c_int;
+    fn recvmsg(socket: c_int, message: *mut Message, flags: c_int) -> isize;
 }
 
 pub const SIGKILL: c_int = 9;
@@ -35,6 +37,9 @@ const WEXITED: c_int = 4;
 const WNOHANG: c_int = 1;
 const WNOWAIT: c_int = 0x0100_0000;
 const F_SETFL: c_int = 4;
+const MSG_CMSG_CLOEXEC: c_int = 0x4000_0000;
+const SOL_SOCKET: c_int = 1;
+const SCM_RIGHTS: c_int = 1;
 const O_NONBLOCK: c_int = 0o4000;
 pub const POLLIN: i16 = 1;
 
@@ -79,6 +84,85 @@ for number in 0..3 {
         }
         _ => Ok(false),
     }
+}
+
+/// A `msghdr`.
+#[repr(C)]
+struct Message {
+    name: *mut c_void,
+    name_length: u32,
+    pieces: *mut Piece,
+    piece_count: usize,
+    control: *mut c_void,
+    control_length: usize,
+    flags: c_int,
+}
+
+/// An `iovec`.
+#[repr(C)]
+struct Piece {
+    start: *mut c_void,
+    length: usize,
+}
+
+/// A `cmsghdr` with two descriptors.
+#[repr(C)]
+struct Rights {
+    length: usize,
+    level: c_int,
+    kind: c_int,
+    descriptors: [c_int; 2],
+}
+
+/// Waits for two descriptors that somebody hands over by a Unix socket (`SCM_RIGHTS` of unix(7)). None when nobody can
+/// any more.
+pub fn receive_descriptors(socket: c_int) -> Option<(c_int, c_int)> {
+    loop {
+        let mut byte = 0u8;
+        let mut rights = Rights { length: 0, level: 0, kind: 0, descriptors: [-1; 2] };
+        let mut piece = Piece { start: (&raw mut byte).cast(), length: 1 };
+        let mut message = Message {
+            name: std::ptr::null_mut(),
+            name_length: 0,
+            pieces: &raw mut piece,
+            piece_count: 1,
+            control: (&raw mut rights).cast(),
+            control_length: size_of::<Rights>(),
+            flags: 0,
+        };
+        // SAFETY: all that the message points to outlives the call, and is as long as it says.
+        let received = unsafe { recvmsg(socket, &raw mut message, MSG_CMSG_CLOEXEC) };
+        match received {
+            1 if (rights.level, rights.kind) == (SOL_SOCKET, SCM_RIGHTS) => {
+                let [first, second] = rights.descriptors;
+                return Some((first, second));
+            }
+            -1 if io::Error::last_os_error().kind() == io::ErrorKind::Interrupted => (),
+            _ => return None,
+        }
+    }
+}
+
+/// Forks, while there is one thread: true in the child, whose input and output the two are. This process has closed them.
+pub fn fork_onto(input: c_int, output: c_int) -> bool {
+    // SAFETY: no other thread holds anything that the child would wait for, and both descriptors are this function's.
+    unsafe {
+        let is_child = fork() == 0;
+        if is_child {
+            dup2(input, 0);
+            dup2(output, 1);
+        }
+        close(input);
+        close(output);
+        is_child
+    }
+}
+
+/// Reaps all children that have ended.
+pub fn reap_ended() {
+    let mut status = 0;
+    // SAFETY: `status` is a valid place for the answer.
+    while unsafe { waitpid(-1, &mut status, WNOHANG) } > 0 {}
 }
 
 pub fn own_pid() -> i32 {

@@ -10,6 +10,7 @@ mod circleci;
 mod files;
 mod glob;
 mod linux;
+mod nursery;
 mod process;
 #[allow(dead_code, reason = "each side uses its half")]
 mod protocol;
@@ -52,12 +53,20 @@ fn main() {
     if std::env::args_os().nth(1).is_some_and(|word| word == "run-behind-relay") {
         relay::run_behind(&std::env::args_os().skip(2).collect::<Vec<_>>());
     }
+    let is_nursery = std::env::args_os().nth(1).is_some_and(|word| word == "nursery");
+    if is_nursery && !nursery::is_agent_of_a_job() {
+        return;
+    }
     // SAFETY: descriptors 0 and 1 are open from the start and used through these two files only.
     let (input, output) = unsafe { (File::from_raw_fd(0), File::from_raw_fd(1)) };
     let answers = Answers(Arc::new(Mutex::new(output)));
     linux::adopt_orphans();
     linux::set_umask();
-    serve(&mut BufReader::with_capacity(256 * 1024, input), &answers);
+    let mut input = BufReader::with_capacity(256 * 1024, input);
+    if is_nursery && nursery::take_over(&mut input).is_none() {
+        return;
+    }
+    serve(&mut input, &answers);
     linux::kill_descendants();
     give_back(1);
     answers.send(&Answer::Finished);
@@ -136,6 +145,8 @@ fn serve(input: &mut BufReader<File>, answers: &Answers) {
             }
             Request::Relay { ticket, port, socket } => done(answers, ticket, relay::listen(port, &socket)),
             Request::Finish => return,
+            // The first of a nursery's agent, and of no other.
+            Request::Become { .. } => return,
             Request::Stay => stay(answers),
         }
     }

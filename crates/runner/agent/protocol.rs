@@ -13,6 +13,11 @@ pub const PIECE_LIMIT: usize = 64 * 1024;
 /// From the runner to the agent. A `ticket` comes back in the answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
+    /// The first of all to an agent that was forked and not started: its environment, and where it is.
+    Become {
+        env: Vec<(Vec<u8>, Vec<u8>)>,
+        directory: Vec<u8>,
+    },
     /// Who steps run as: a name or id, with `:group` where one is given; empty for the agent's own user.
     Hello {
         user: Vec<u8>,
@@ -322,6 +327,7 @@ impl Request {
             }
             Self::Finish => Writer::frame(13).done(),
             Self::Stay => Writer::frame(14).done(),
+            Self::Become { env, directory } => Writer::frame(15).pairs(env).bytes(directory).done(),
         }
     }
 
@@ -360,6 +366,7 @@ impl Request {
             },
             13 => Self::Finish,
             14 => Self::Stay,
+            15 => Self::Become { env: from.pairs()?, directory: from.bytes()? },
             _ => return Err(broken("no such request")),
         })
     }

@@ -3,6 +3,11 @@
 /// The marker in the environment of every process of a job, by which a later runner finds what was left.
 pub const OWNER_VARIABLE: &str = "SLUICE_RUNNER_OWNER";
 
+/// The marker of a runner's processes.
+pub fn marker(owner: &str, process: &str) -> String {
+    format!("{owner}/{process}")
+}
+
 /// The user and group that this process runs as.
 pub fn own_ids() -> (u32, u32) {
     (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw())

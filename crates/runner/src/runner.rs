@@ -15,8 +15,9 @@ use crate::config::{ChosenExecutor, ExecutorChoice, ExecutorKind, RunnerConfig};
 use crate::depot::Depot;
 use crate::job;
 use crate::kept::Kept;
+use crate::linux;
 use crate::log::JobLog;
-use crate::place::Making;
+use crate::place::{Making, Nursery, Spares};
 use crate::sweep::{self, Home};
 
 /// The step agent, built beside this crate for this machine's architecture.
@@ -32,7 +33,9 @@ struct Shared {
     config: RunnerConfig,
     chosen: ChosenExecutor,
     engine: Option<Engine>,
-    home: Home,
+    home: Arc<Home>,
+    spares: Arc<Spares>,
+    nursery: Nursery,
     agent: PathBuf,
     next_job: AtomicU64,
 }
@@ -67,11 +70,18 @@ impl Runner {
         std::fs::create_dir_all(&config.data_dir).map_err(in_folder)?;
         // Engines and other processes are told of paths below it, so it has to mean the same everywhere.
         config.data_dir = config.data_dir.canonicalize().map_err(in_folder)?;
-        let home = Home::make(&config.data_dir.join("runner")).map_err(in_folder)?;
+        let home = Arc::new(Home::make(&config.data_dir.join("runner")).map_err(in_folder)?);
+        let spares = Arc::new(Spares::new(home.clone()));
         let agent = home.folder.join("step-agent");
         write_program(&agent).map_err(in_folder)?;
+        let nursery = Nursery::new(agent.clone(), linux::marker(&home.owner, &home.process));
+        if chosen.kind == ExecutorKind::Host {
+            nursery.warm().map_err(in_folder)?;
+        }
         let next_job = AtomicU64::new(1);
-        Ok(Self { shared: Arc::new(Shared { config, chosen, engine, home, agent, next_job }) })
+        Ok(Self {
+            shared: Arc::new(Shared { config, chosen, engine, home, spares, nursery, agent, next_job }),
+        })
     }
 
     /// Which executor jobs run in, and why.
@@ -101,11 +111,18 @@ impl Runner {
             process: &shared.home.process,
             job: format!("{}/{}/{}", order.run, order.instance, order.attempt),
             folder: shared.home.folder.join(number.to_string()),
+            spares: &shared.spares,
+            nursery: &shared.nursery,
             log: &log,
         };
         let repository = &order.trigger.repository;
         let depot = Depot::new(&self.depot_folder(), order.run, repository, &order.instance, order.attempt);
         job::run(&making, &order, depot, cancel).await
+    }
+
+    /// Waits until nothing of a job that has ended is left to be removed.
+    pub async fn settle(&self) {
+        self.shared.spares.settle().await;
     }
 
     /// Removes what a process that was killed has left of this data folder: containers, networks, volumes,

@@ -108,7 +108,7 @@ pub async fn sweep(root: &Path, own: &Home, engine: Option<&Engine>) -> io::Resu
             continue;
         }
         dead.push(process.clone());
-        swept.processes += linux::kill_left_behind(&format!("{}/{process}", own.owner));
+        swept.processes += linux::kill_left_behind(&linux::marker(&own.owner, &process));
         let mut stay = Kept::in_home(&entry.path());
         stay.retain(|kept| kept.is_closed && !kept.is_too_old());
         swept.folders += usize::from(empty(&entry.path(), &stay));

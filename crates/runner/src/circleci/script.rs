@@ -120,7 +120,7 @@ impl Steps<'_> {
     /// Some systems have it elsewhere.
     async fn bash(&self) -> Result<Option<String>, String> {
         for program in ["/bin/bash", "bash"] {
-            let found = self.place.session.find_program(program).await.map_err(|error| error.to_string())?;
+            let found = self.place.find_program(program).await.map_err(|error| error.to_string())?;
             if found.is_some() {
                 return Ok(found);
             }

@@ -44,7 +44,7 @@ impl<'a> Steps<'a> {
         contexts.enter(place, job.order);
         let env = environment::of_job(job, place, &contexts)?;
         let bash_env = place.layout.temp.inside(environment::BASH_ENV_FILE);
-        place.session.write(&bash_env, 0o644, Vec::new()).await.map_err(|error| error.to_string())?;
+        place.write(&bash_env, 0o644, Vec::new()).await.map_err(|error| error.to_string())?;
         super::timings::provide(job, place).await?;
         Ok(Self {
             job,

@@ -258,9 +258,11 @@ pub fn shows_debug(order: &JobOrder) -> bool {
     let secret = order.secrets.get("ACTIONS_STEP_DEBUG").map(sluice_wire::Secret::expose);
     secret.or(order.vars.get("ACTIONS_STEP_DEBUG").map(String::as_str)) == Some("true")
 }
+/// Below the temporary folder.
+pub const EVENT_FILE: &str = "_github_workflow/event.json";
 
 pub fn event_path(place: &Place) -> String {
-    place.layout.temp.inside("_github_workflow/event.json")
+    place.layout.temp.inside(EVENT_FILE)
 }
 
 /// GitHub's token: the secret of that name, else the job's own token for this server.

@@ -3,7 +3,8 @@ use sluice_model::Conclusion;
 use sluice_plan::{Container, Executor, Gate};
 use sluice_wire::Level;
 
-use super::contexts::overlay;
+use super::contexts::{EVENT_FILE, overlay};
+use super::process::CommandFiles;
 use super::scope::Scope;
 use super::steps::Steps;
 use super::{Contexts, background, posts, pres};
@@ -25,6 +26,7 @@ pub fn prepare(job: &JobRun<'_>, making: &Making<'_>) -> Result<(Contexts, Wish)
         checkout_folder: format!("{repository}/{repository}"),
         work_inside: "/__w".to_owned(),
         home_inside: Some("/github/home".to_owned()),
+        temp_files: CommandFiles::names(1).into_iter().chain([EVENT_FILE.to_owned()]).collect(),
         loopback_ports: loopback_ports(order),
         ..Default::default()
     };

@@ -161,14 +161,15 @@ pub(super) struct CommandFiles {
 
 impl CommandFiles {
     pub fn new(place: &Place, serial: u32) -> Self {
-        let file = |name: &str| place.layout.temp.inside(&format!("_runner_file_commands/{name}_{serial}"));
-        Self {
-            env: file("set_env"),
-            output: file("set_output"),
-            path: file("add_path"),
-            state: file("save_state"),
-            summary: file("step_summary"),
-        }
+        let [env, output, path, state, summary] =
+            Self::names(serial).map(|name| place.layout.temp.inside(&name));
+        Self { env, output, path, state, summary }
+    }
+
+    /// Below the temporary folder.
+    pub fn names(serial: u32) -> [String; 5] {
+        ["set_env", "set_output", "add_path", "save_state", "step_summary"]
+            .map(|name| format!("_runner_file_commands/{name}_{serial}"))
     }
 
     pub fn all(&self) -> [&str; 5] {

@@ -40,7 +40,7 @@ pub(super) async fn run(
     // A PATH of the author's own is the script's, and not where its shell is looked for.
     if prepared.contexts.env_pairs().iter().any(|(name, _)| name == "PATH")
         && let Some(program) = argv.first_mut().filter(|program| !program.contains('/'))
-        && let Some(found) = place.session.find_program(program).await.map_err(|error| error.to_string())?
+        && let Some(found) = place.find_program(program).await.map_err(|error| error.to_string())?
     {
         *program = found;
     }

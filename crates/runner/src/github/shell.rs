@@ -1,6 +1,7 @@
 use sluice_plan::Executor;
 
-use crate::session::{Session, SessionError};
+use crate::place::Place;
+use crate::session::SessionError;
 
 /// How a script is run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,9 +22,9 @@ impl Shell {
     /// GitHub's default: `bash` where there is one, and `sh` in a container that the job asks for.
     ///
     /// (GitHub, "Workflow syntax", `jobs.<job_id>.steps[*].shell` and `jobs.<job_id>.container`.)
-    pub async fn default_of(session: &Session, executor: &Executor) -> Result<Self, SessionError> {
+    pub async fn default_of(place: &Place, executor: &Executor) -> Result<Self, SessionError> {
         let asks_for_container = matches!(executor, Executor::Labels { container: Some(_), .. });
-        let has_bash = !asks_for_container && session.find_program("bash").await?.is_some();
+        let has_bash = !asks_for_container && place.find_program("bash").await?.is_some();
         Ok(Self::new(if has_bash { "bash -e {0}" } else { "sh -e {0}" }, "sh"))
     }
 

@@ -64,11 +64,11 @@ pub(super) struct Prepared<'s> {
 impl<'a> Steps<'a> {
     pub async fn begin(job: &'a JobRun<'a>, place: &'a Place, contexts: &Contexts) -> Result<Self, String> {
         let event = event(job.order).as_bytes().to_vec();
-        let written = place.session.write(&event_path(place), 0o644, event).await;
+        let written = place.write(&event_path(place), 0o644, event).await;
         written.map_err(|error| error.to_string())?;
         let defaults = environment::defaults(contexts, place, job.order);
         let default_shell =
-            Shell::default_of(&place.session, &job.work.executor).await.map_err(|error| error.to_string())?;
+            Shell::default_of(place, &job.work.executor).await.map_err(|error| error.to_string())?;
         Ok(Self {
             job,
             place,

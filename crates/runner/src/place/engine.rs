@@ -11,6 +11,9 @@ use crate::short_names::ShortNames;
 /// What programs can be told of a socket (`sun_path` of unix(7)), with its zero byte.
 const PATH_LIMIT_BYTES: usize = 108;
 
+/// Where the socket is in a job's folder. Whoever reaches it has the engine, so it is for who runs the runner alone.
+pub const ENGINE_FOLDER: &str = "engine";
+
 /// A container engine as the steps of one job reach it: by a socket of the job's own, so that the containers, networks
 /// and volumes that they make are known, and go with the job. Images and the build cache stay.
 pub struct JobEngine {
@@ -43,13 +46,12 @@ impl JobEngine {
                 return Ok(None);
             }
         };
-        let folder = making.folder.join("engine");
+        let folder = making.folder.join(ENGINE_FOLDER);
         let in_folder = |error| PlaceError::File { what: "make a socket in", path: folder.clone(), error };
         Ok(Some(Self::open_at(making, address, &folder).map_err(in_folder)?))
     }
 
     fn open_at(making: &Making<'_>, address: EngineAddress, folder: &Path) -> io::Result<Self> {
-        // Whoever reaches the socket has the engine.
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         let path = folder.join("docker.sock");
         let number = making.folder.file_name().unwrap_or_default().to_string_lossy();

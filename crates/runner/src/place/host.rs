@@ -1,15 +1,16 @@
+use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::process::{Child, Command};
-
-use super::engine::JobEngine;
+use super::engine::{ENGINE_FOLDER, JobEngine};
 use super::relay::Relay;
 use super::services::Services;
+use super::spare::{Skeleton, Spares};
 use super::{CIRCLECI_HELPER, Kind, Layout, Making, Place, PlaceError, Shared, Wish};
-use crate::linux::{OWNER_VARIABLE, own_ids};
-use crate::session::Session;
+use crate::linux::{OWNER_VARIABLE, marker, own_ids};
+use crate::session::{Session, User};
 use crate::short_names::ShortNames;
 
 /// What steps on the host are given of the runner's own environment. Everything else is left out.
@@ -46,8 +47,17 @@ const KEPT: [&str; 29] = [
 ];
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// The agent as a child of the runner.
-pub struct HostAgent(Child);
+/// What a job on the host has beside its agent.
+pub struct HostJob {
+    services: Option<Services>,
+    given_back: GivenBack,
+}
+
+/// Where a job's folder goes when it has ended.
+pub struct GivenBack {
+    pub spares: Arc<Spares>,
+    pub skeleton: Skeleton,
+}
 
 pub async fn make(making: &Making<'_>, wish: &Wish) -> Result<Place, PlaceError> {
     let services = match (wish.services.first(), making.engine) {
@@ -76,54 +86,49 @@ pub async fn make(making: &Making<'_>, wish: &Wish) -> Result<Place, PlaceError>
         home,
         folder: folder.clone(),
     };
+    let mut skeleton = Skeleton::default();
     for shared in [&layout.workspace, &layout.temp, &layout.tools, &layout.home] {
-        shared.create().map_err(|error| PlaceError::File {
-            what: "make the folder",
-            path: shared.outside.clone(),
-            error,
-        })?;
+        skeleton.folder(shared.outside.strip_prefix(folder).unwrap_or(&shared.outside));
     }
-    let programs = folder.join("bin");
-    if let Some(sluice) = &making.config.sluice_binary {
-        link_program(&programs, sluice, "sluice")?;
+    for name in &wish.temp_files {
+        skeleton.file(Path::new("work/_temp").join(name));
     }
     let mut path = std::env::var("PATH").unwrap_or_else(|_| DEFAULT_PATH.to_owned());
-    if making.config.sluice_binary.is_some() {
-        path = format!("{path}:{}", programs.display());
+    if let Some(sluice) = &making.config.sluice_binary {
+        skeleton.link("bin/sluice", sluice);
+        path = format!("{path}:{}", folder.join("bin").display());
     }
     if wish.circleci_helper {
-        let helper = folder.join("circleci");
         for name in CIRCLECI_HELPER {
-            link_program(&helper, &making.agent, name)?;
+            skeleton.link(Path::new("circleci").join(name), &making.agent);
         }
-        path = format!("{}:{path}", helper.display());
+        path = format!("{}:{path}", folder.join("circleci").display());
     }
+    skeleton.private_folder(ENGINE_FOLDER);
+    making.spares.lend(folder, &skeleton).map_err(|error| PlaceError::File {
+        what: "make the folder",
+        path: folder.clone(),
+        error,
+    })?;
     let engine = JobEngine::open(making).await?;
-    let mut child = Command::new(&making.agent);
-    child
-        .env_clear()
-        .envs(inherited())
-        .env("PATH", &path)
-        .env("HOME", &layout.home.inside)
-        .envs(engine.as_ref().map(|engine| ("DOCKER_HOST", engine.host())))
-        .env(OWNER_VARIABLE, format!("{}/{}", making.owner, making.process))
-        .current_dir(&layout.workspace.outside)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        // A terminal's Ctrl-C is for the runner, which cancels in its own order.
-        .process_group(0)
-        .kill_on_drop(true);
-    let mut child = child.spawn().map_err(|error| PlaceError::File {
+    let mut env = inherited();
+    env.extend([
+        ("PATH".to_owned(), path.clone()),
+        ("HOME".to_owned(), layout.home.inside.clone()),
+        (OWNER_VARIABLE.to_owned(), marker(making.owner, making.process)),
+    ]);
+    env.extend(engine.as_ref().map(|engine| ("DOCKER_HOST".to_owned(), engine.host())));
+    let (output, input) = making.nursery.agent().map_err(|error| PlaceError::File {
         what: "start the step agent",
         path: making.agent.clone(),
         error,
     })?;
-    let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
-        return Err(PlaceError::Refused("the step agent has no streams".to_owned()));
-    };
     let session = Session::new(output, input);
-    let mut user = session.hello("").await?;
-    user.home = layout.home.inside.clone();
+    session.be(env, &layout.workspace.inside).await?;
+    // The agent has nothing to find out: it is who the runner is.
+    let (uid, gid) = own_ids();
+    let user = User { uid, gid, home: layout.home.inside.clone() };
+    let given_back = GivenBack { spares: making.spares.clone(), skeleton };
     Ok(Place {
         session,
         user,
@@ -136,7 +141,7 @@ pub async fn make(making: &Making<'_>, wish: &Wish) -> Result<Place, PlaceError>
         loopback_ports: wish.loopback_ports.clone(),
         container: None,
         services: services.as_ref().map(Services::facts).unwrap_or_default(),
-        kind: Kind::Host(HostAgent(child), services),
+        kind: Kind::Host(HostJob { services, given_back }),
         _relay: Relay::default(),
     })
 }
@@ -161,19 +166,41 @@ pub fn inherited() -> Vec<(String, String)> {
     kept
 }
 
-fn link_program(folder: &Path, program: &Path, name: &str) -> Result<(), PlaceError> {
-    let link = || {
-        std::fs::create_dir_all(folder)?;
-        std::os::unix::fs::symlink(program, folder.join(name))
+/// The first executable file of that name on the search path.
+pub fn find_program(search_path: &str, program: &str) -> Option<String> {
+    let is_executable = |path: &Path| {
+        path.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
     };
-    link().map_err(|error| PlaceError::File { what: "link", path: program.to_owned(), error })
+    std::env::split_paths(search_path)
+        .map(|folder| folder.join(program))
+        .find(|path| is_executable(path))
+        .map(|path| path.display().to_string())
 }
 
-impl HostAgent {
-    /// The agent has been told to end; it is killed when it does not.
-    pub async fn close(mut self) {
-        if tokio::time::timeout(Duration::from_secs(5), self.0.wait()).await.is_err() {
-            let _ = self.0.kill().await;
+/// Writes a file of the job, and the folders above it.
+pub fn write(path: &Path, mode: u32, content: &[u8]) -> io::Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    std::fs::write(path, content)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
+}
+
+impl HostJob {
+    /// Ends all that runs. The folder stays.
+    pub async fn stay(self, session: &Session) {
+        self.close(session).await;
+    }
+
+    /// Ends all that runs, and tells where the folder goes.
+    pub async fn close(self, session: &Session) -> GivenBack {
+        // One that cannot be killed must not hold the runner: the agent goes on trying, and ends with its input.
+        if tokio::time::timeout(Duration::from_secs(10), session.finish()).await.is_err() {
+            tracing::warn!("processes of a job could not be ended yet");
         }
+        if let Some(services) = self.services {
+            services.close().await;
+        }
+        self.given_back
     }
 }

@@ -5,13 +5,16 @@ mod docker;
 mod engine;
 mod host;
 mod layout;
+mod nursery;
 mod options;
 mod relay;
 mod services;
 mod shared_files;
+mod spare;
 mod wish;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use sluice_docker::{Engine, EngineError};
 
@@ -19,9 +22,11 @@ pub use action::{ActionContainer, action_image};
 pub use docker::AGENT_INSIDE;
 pub use host::inherited;
 pub use layout::{Layout, Shared};
+pub use nursery::Nursery;
 pub use options::parse_options;
 pub use services::ServiceFacts;
 pub use shared_files::SharedFiles;
+pub use spare::Spares;
 pub use wish::{ContainerWish, Wish};
 
 use crate::config::RunnerConfig;
@@ -66,7 +71,7 @@ pub struct ContainerFacts {
 const CIRCLECI_HELPER: [&str; 2] = ["circleci", "circleci-agent"];
 
 enum Kind {
-    Host(host::HostAgent, Option<services::Services>),
+    Host(host::HostJob),
     Docker(docker::JobContainers),
 }
 
@@ -94,8 +99,10 @@ pub struct Making<'a> {
     pub process: &'a str,
     /// `run/job/attempt`, for labels.
     pub job: String,
-    /// An empty folder for this job alone.
+    /// A folder for this job alone. It need not be there yet.
     pub folder: PathBuf,
+    pub spares: &'a Arc<Spares>,
+    pub nursery: &'a Nursery,
     pub log: &'a JobLog,
 }
 
@@ -117,6 +124,24 @@ impl Place {
             }
         }
         let _ = tokio::fs::remove_dir_all(&making.folder).await;
+    }
+
+    /// The path of a program on the PATH that steps begin with.
+    pub async fn find_program(&self, program: &str) -> Result<Option<String>, SessionError> {
+        match self.is_container {
+            true => self.session.find_program(program).await,
+            // What is here, nobody need be asked for.
+            false => Ok(host::find_program(&self.path, program)),
+        }
+    }
+
+    /// Writes a file of the job and the folders above it, owned by the steps' user.
+    pub async fn write(&self, path: &str, mode: u32, content: Vec<u8>) -> Result<(), SessionError> {
+        match self.is_container {
+            true => self.session.write(path, mode, content).await,
+            false => host::write(Path::new(path), mode, &content)
+                .map_err(|error| SessionError::Refused(format!("{path}: {error}"))),
+        }
     }
 
     /// The socket on this machine by which steps may call the host's container engine.
@@ -146,14 +171,7 @@ impl Place {
     /// Ends everything that runs in the place, and leaves the place itself: folders, and containers with their services.
     pub async fn stay(self) {
         match self.kind {
-            Kind::Host(agent, services) => {
-                let limit = std::time::Duration::from_secs(10);
-                let _ = tokio::time::timeout(limit, self.session.finish()).await;
-                agent.close().await;
-                if let Some(services) = services {
-                    services.close().await;
-                }
-            }
+            Kind::Host(job) => job.stay(&self.session).await,
             Kind::Docker(_) => {
                 let limit = std::time::Duration::from_secs(10);
                 let _ = tokio::time::timeout(limit, self.session.stay()).await;
@@ -166,21 +184,22 @@ impl Place {
 
     /// Ends everything that runs in the place and removes it. What cannot be removed is left for a sweep.
     pub async fn close(self) {
-        // With a limit, for an agent that cannot answer must not hold the job.
-        let finish = tokio::time::timeout(std::time::Duration::from_secs(10), self.session.finish());
-        let _ = finish.await;
-        match self.kind {
-            Kind::Host(agent, services) => {
-                agent.close().await;
-                if let Some(services) = services {
-                    services.close().await;
-                }
+        let given_back = match self.kind {
+            Kind::Host(job) => Some(job.close(&self.session).await),
+            Kind::Docker(containers) => {
+                // With a limit, for an agent that cannot answer must not hold the job.
+                let finish = tokio::time::timeout(std::time::Duration::from_secs(10), self.session.finish());
+                let _ = finish.await;
+                containers.close().await;
+                None
             }
-            Kind::Docker(containers) => containers.close().await,
-        }
+        };
         if let Some(engine) = self.engine {
             engine.close().await;
         }
-        let _ = tokio::fs::remove_dir_all(&self.layout.folder).await;
+        match given_back {
+            Some(host::GivenBack { spares, skeleton }) => spares.take_back(self.layout.folder, skeleton),
+            None => _ = tokio::fs::remove_dir_all(&self.layout.folder).await,
+        }
     }
 }

@@ -15,6 +15,8 @@ pub struct Wish {
     pub work_inside: String,
     /// GitHub gives a container another HOME than its image does.
     pub home_inside: Option<String>,
+    /// Files below the temporary folder that the job writes whatever its steps are. They are there from the start.
+    pub temp_files: Vec<String>,
     /// Steps find `circleci` and `circleci-agent` on their PATH, before all else.
     pub circleci_helper: bool,
     /// Steps are given the host's container engine.

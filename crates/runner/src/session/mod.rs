@@ -122,6 +122,12 @@ impl Session {
         Self { requests, waiting, next: Arc::new(AtomicU32::new(1)), launched }
     }
 
+    /// Gives an agent that was forked its environment, and where it is. Told first.
+    pub async fn be(&self, env: Vec<(String, String)>, directory: &str) -> Result<(), SessionError> {
+        let env = env.into_iter().map(|(name, value)| (name.into_bytes(), value.into_bytes())).collect();
+        self.send(Request::Become { env, directory: directory.into() }).await
+    }
+
     /// Settles who steps run as. Asked first.
     pub async fn hello(&self, user: &str) -> Result<User, SessionError> {
         let mut answers = self.expect(0)?;

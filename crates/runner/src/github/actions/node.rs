@@ -24,7 +24,7 @@ impl Node {
     /// None where there is none.
     pub async fn of(place: &Place) -> Result<Option<Self>, String> {
         let said = |error: SessionError| error.to_string();
-        let Some(program) = place.session.find_program("node").await.map_err(said)? else { return Ok(None) };
+        let Some(program) = place.find_program("node").await.map_err(said)? else { return Ok(None) };
         let launch = Launch {
             argv: vec![program.clone(), "--version".to_owned()],
             env: vec![("PATH".to_owned(), place.path.clone())],
