@@ -1,7 +1,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sluice_docker::{Engine, NoEngine};
@@ -38,6 +38,8 @@ struct Shared {
     nursery: Nursery,
     agent: PathBuf,
     next_job: AtomicU64,
+    /// What was kept when the first job of this run began, but for what its jobs have taken the place of.
+    kept: Mutex<Option<(RunId, Vec<Kept>)>>,
 }
 
 /// Why there is no runner.
@@ -80,7 +82,17 @@ impl Runner {
         }
         let next_job = AtomicU64::new(1);
         Ok(Self {
-            shared: Arc::new(Shared { config, chosen, engine, home, spares, nursery, agent, next_job }),
+            shared: Arc::new(Shared {
+                config,
+                chosen,
+                engine,
+                home,
+                spares,
+                nursery,
+                agent,
+                next_job,
+                kept: Mutex::default(),
+            }),
         })
     }
 
@@ -166,13 +178,25 @@ impl Runner {
 
     /// A job that begins takes the place of what was kept of it before.
     async fn forget_kept(&self, order: &JobOrder) {
-        for kept in Kept::all(&self.shared.config.data_dir) {
-            if kept.is_of_same_job(order)
-                && let Err(error) = kept.remove(self.shared.engine.as_ref()).await
-            {
+        for kept in self.take_kept(order) {
+            if let Err(error) = kept.remove(self.shared.engine.as_ref()).await {
                 tracing::warn!(%error, folder = %kept.folder.display(), "a kept place was not removed");
             }
         }
+    }
+
+    /// What is kept of the job. Looked for once a run, for a run may have a thousand jobs; and again when the job is run
+    /// again, which its run has kept something of.
+    fn take_kept(&self, order: &JobOrder) -> Vec<Kept> {
+        let mut known = self.shared.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_known = known.as_ref().is_some_and(|(run, _)| *run == order.run && order.attempt == 1);
+        if !is_known {
+            *known = Some((order.run, Kept::all(&self.shared.config.data_dir)));
+        }
+        let places = known.as_mut().map(|(_, places)| places);
+        places
+            .map(|places| places.extract_if(.., |kept| kept.is_of_same_job(order)).collect())
+            .unwrap_or_default()
     }
 
     fn root(&self) -> PathBuf {
