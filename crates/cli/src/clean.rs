@@ -1,6 +1,6 @@
 use anyhow::bail;
 use sluice_docker::Engine;
-use sluice_runner::{Kept, remove_action_images};
+use sluice_runner::{Kept, Runner, RunnerConfig, remove_action_images};
 
 use crate::Exit;
 use crate::remote::{Local, converse};
@@ -43,6 +43,8 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
             return Ok(Exit::Failed);
         }
         if args.all {
+            // What a killed run has left: who owns it is written in what goes now.
+            Runner::new(RunnerConfig::new(&state)).await?.sweep().await?;
             // Where no engine answers, there are none that could be removed.
             if let Ok(engine) = Engine::connect().await {
                 for image in remove_action_images(&state, &engine).await? {

@@ -78,7 +78,8 @@ impl Runner {
         write_program(&agent).map_err(in_folder)?;
         let nursery = Nursery::new(agent.clone(), linux::marker(&home.owner, &home.process));
         if chosen.kind == ExecutorKind::Host {
-            nursery.warm().map_err(in_folder)?;
+            // What keeps it from starting is the first job's to tell.
+            let _ = nursery.warm();
         }
         let next_job = AtomicU64::new(1);
         Ok(Self {

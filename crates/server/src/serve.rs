@@ -1,6 +1,7 @@
-use std::fs::File;
+use std::fs::{DirBuilder, File};
 use std::future::Future;
 use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -130,7 +131,11 @@ impl Server {
 /// at once.
 async fn lock(options: &Options) -> anyhow::Result<File> {
     let folder = options.data.display();
-    std::fs::create_dir_all(&options.data)
+    // Histories, images and logs are for whoever has an account here, and for no other user of the machine.
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&options.data)
         .with_context(|| format!("the data folder {folder} cannot be made"))?;
     let lock =
         File::create(options.data.join("lock")).with_context(|| format!("the data folder {folder}"))?;

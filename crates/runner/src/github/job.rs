@@ -129,7 +129,7 @@ pub async fn run(job: &JobRun<'_>, place: &Place, contexts: &mut Contexts) -> Re
     let first_post = pres::run_all(&steps, &mut scope, &own).await;
     background::run_all(&steps, &mut scope, &job.work.steps).await;
     let last = posts::run_all(&steps, &mut scope, first_post).await;
-    let mut ended = outputs(job, &mut scope, last).await;
+    let (mut ended, last) = outputs(job, &mut scope, last).await;
     if let Some(Gate { name, url: Some(url), .. }) = &job.order.job.gate {
         let name = scope.contexts.text(name).unwrap_or_default();
         let url = scope.contexts.text(url);
@@ -171,15 +171,16 @@ async fn tell_environment(
     told
 }
 
-async fn outputs(job: &JobRun<'_>, scope: &mut Scope, step: u32) -> StepsEnded {
+/// The outputs that may be told; and the next step, for what may not is told in one.
+async fn outputs(job: &JobRun<'_>, scope: &mut Scope, step: u32) -> (StepsEnded, u32) {
     let mut ended = StepsEnded { conclusion: Some(scope.contexts.status), ..Default::default() };
     scope.contexts.set_env(&scope.env);
     let masker = job.log.masker();
+    let mut withheld = Vec::new();
     for output in &job.order.job.outputs {
         match scope.contexts.text(&output.value) {
             Ok(value) if masker.reveals(&value) => {
-                let message = format!("Skip output '{}' since it may contain secret.", output.name);
-                job.log.annotation(step, Level::Warning, &message, None, None).await;
+                withheld.push(format!("Skip output '{}' since it may contain secret.", output.name));
             }
             Ok(value) => {
                 ended.outputs.insert(output.name.clone(), value);
@@ -190,5 +191,15 @@ async fn outputs(job: &JobRun<'_>, scope: &mut Scope, step: u32) -> StepsEnded {
             }
         }
     }
-    ended
+    if withheld.is_empty() {
+        return (ended, step);
+    }
+    job.log.step_started(step, "Complete job").await;
+    job.log.say(step, "Evaluate and set job outputs").await;
+    for message in withheld {
+        job.log.say(step, format!("##[warning]{message}")).await;
+        job.log.annotation(step, Level::Warning, &message, None, None).await;
+    }
+    job.log.step_finished(step, Conclusion::Success, Conclusion::Success, None).await;
+    (ended, step + 1)
 }

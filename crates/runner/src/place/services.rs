@@ -1,12 +1,16 @@
 use std::time::{Duration, Instant};
 
-use sluice_docker::{ContainerSpec, Engine, Health, PortPublish, Protocol};
+use futures_util::StreamExt;
+use sluice_docker::{AttachedOutput, ContainerSpec, Engine, Health, PortPublish, Protocol};
 
 use super::docker::{HEALTH_TIMEOUT, fetch_image, labels, mapped_image, volume_mount};
 use super::{ContainerWish, Making, PlaceError, Wish, parse_options};
 
 /// A CircleCI job is spared the race with a service that is ready soon, and waits no longer: CircleCI's would not.
 const BRIEF_HEALTH_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How much of what a service wrote is shown where it is not up.
+const OUTPUT_LINES: u32 = 50;
 
 /// The containers beside a job, and their network.
 pub struct Services {
@@ -72,6 +76,7 @@ impl Services {
                     format!("##[warning]The container {name} {problem}; the job goes on")
                 }
                 Some(problem) => {
+                    self.tell_output(making, index).await;
                     return Err(PlaceError::Refused(format!("the service `{name}` {problem}")));
                 }
             };
@@ -143,6 +148,23 @@ impl Services {
                 return Ok(problem);
             }
             tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    /// Shows the end of what a service wrote that is not up, as GitHub's runner does.
+    async fn tell_output(&self, making: &Making<'_>, index: usize) {
+        let service = &self.running[index];
+        let mut output = Vec::new();
+        let mut pieces = std::pin::pin!(self.engine.container_logs(&service.id, Some(OUTPUT_LINES), false));
+        while let Some(Ok(AttachedOutput::Stdout(piece) | AttachedOutput::Stderr(piece))) =
+            pieces.next().await
+        {
+            output.extend_from_slice(&piece);
+        }
+        let output = String::from_utf8_lossy(&output);
+        making.log.say(0, format!("The last lines of the service {}:", service.name)).await;
+        for line in output.lines() {
+            making.log.say(0, line.to_owned()).await;
         }
     }
 

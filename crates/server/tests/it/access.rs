@@ -67,3 +67,12 @@ async fn two_servers_do_not_share_a_folder() {
     assert!(format!("{refusal:#}").contains("another server"), "{refusal:#}");
     world.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_other_user_of_the_machine_looks_into_the_data_folder() {
+    use std::os::unix::fs::PermissionsExt;
+    let mut world = World::start().await;
+    let folder = std::fs::metadata(world.folder.path().join("data")).unwrap();
+    assert_eq!(folder.permissions().mode() & 0o777, 0o700);
+    world.end().await;
+}
