@@ -5,7 +5,7 @@ use sluice_wire::JobOrder;
 use super::steps::Steps;
 use crate::github::Contexts;
 use crate::job::{JobRun, StepsEnded, loopback_ports};
-use crate::place::{ContainerWish, Making, Place, Wish};
+use crate::place::{ContainerWish, Making, Place, ServiceAccess, Wish};
 
 /// What the job asks of its place, and what to tell about it.
 pub fn prepare(job: &JobRun<'_>, making: &Making<'_>) -> Result<(Wish, Vec<String>), String> {
@@ -18,7 +18,7 @@ pub fn prepare(job: &JobRun<'_>, making: &Making<'_>) -> Result<(Wish, Vec<Strin
     let is_machine = matches!(job.work.executor, Executor::Machine(_));
     let mut notes = Vec::new();
     let mut wish = Wish {
-        services_on_localhost: true,
+        service_access: ServiceAccess::Localhost,
         circleci_helper: true,
         work_inside: if directory.starts_with(['~', '/']) { directory } else { format!("~/{directory}") },
         host_engine: job.order.allow_host_docker && (needs_engine || is_machine),

@@ -9,7 +9,7 @@ use super::scope::Scope;
 use super::steps::Steps;
 use super::{Contexts, background, posts, pres};
 use crate::job::{JobRun, SET_UP, StepsEnded, loopback_ports};
-use crate::place::{ContainerWish, Making, Place, Wish};
+use crate::place::{ContainerWish, Making, Place, ServiceAccess, Wish};
 use crate::support::{is_other_system, no_system};
 
 /// What the job asks of its place, and the contexts so far.
@@ -43,6 +43,9 @@ pub fn prepare(job: &JobRun<'_>, making: &Making<'_>) -> Result<(Contexts, Wish)
         }
         None => mapped_label(&contexts, labels, making)?,
     };
+    if container.is_none() && wish.container.is_some() {
+        wish.service_access = ServiceAccess::Ports;
+    }
     for service in &job.work.services {
         wish.services.push((service.name.clone(), container_wish(&contexts, &service.value)?));
     }

@@ -4,7 +4,7 @@ use futures_util::StreamExt;
 use sluice_docker::{Attached, AttachedOutput, ContainerSpec, Engine, Mount};
 
 use super::docker::{AGENT_INSIDE, OWN_FOLDER, fetch_image, labels, mapped_image};
-use super::relay::Relay;
+use super::relay::{Forward, Relay};
 use super::{ContainerWish, Making, Place, PlaceError};
 use crate::exec::Running;
 use crate::session::ProcessEvent;
@@ -43,7 +43,9 @@ impl ActionRelay {
         spec: &mut ContainerSpec,
     ) -> Result<Self, String> {
         let folder = making.folder.join(format!("relay-{:016x}", rand::random::<u64>()));
-        let relay = Relay::serve(&folder, ports).map_err(|error| format!("{}: {error}", folder.display()))?;
+        let forwards: Vec<_> = ports.iter().copied().map(Forward::same).collect();
+        let relay =
+            Relay::serve(&folder, &forwards).map_err(|error| format!("{}: {error}", folder.display()))?;
         let image = engine.inspect_image(&spec.image).await.map_err(|error| error.to_string())?;
         let image = image.ok_or_else(|| format!("there is no image `{}`", spec.image))?;
         // Who names another entrypoint has nothing of the image's command (`docker run`).

@@ -7,11 +7,11 @@ use sluice_docker::{AttachedOutput, ContainerSpec, Engine, ImageInspected, LABEL
 use tokio_util::io::StreamReader;
 
 use super::engine::JobEngine;
-use super::relay::Relay;
+use super::relay::{Forward, Relay};
 use super::services::{self, Services};
 use super::{
-    CIRCLECI_HELPER, ContainerFacts, ContainerWish, Kind, Layout, Making, Place, PlaceError, Shared, Wish,
-    parse_options,
+    CIRCLECI_HELPER, ContainerFacts, ContainerWish, Kind, Layout, Making, Place, PlaceError, ServiceAccess,
+    Shared, Wish, parse_options,
 };
 use crate::kept::KeptContainer;
 use crate::linux::own_ids;
@@ -67,14 +67,7 @@ pub async fn make(making: &Making<'_>, wish: &Wish, container: &ContainerWish) -
     let home = home_of(engine, &image, &user).await?;
     let layout = layout(making, wish, &home)?;
     let path = search_path(&seen, wish, making.config.sluice_binary.is_some());
-    let relay_folder = making.folder.join("relay");
-    let relay = Relay::serve(&relay_folder, &wish.loopback_ports).map_err(|error| PlaceError::File {
-        what: "make a socket in",
-        path: relay_folder.clone(),
-        error,
-    })?;
-
-    let mut mounts = own_mounts(making, wish, &layout, relay_folder);
+    let mut mounts = own_mounts(making, wish, &layout);
     let job_engine = match wish.host_engine {
         true => Some(engine_of(making, engine).await?),
         false => None,
@@ -91,6 +84,17 @@ pub async fn make(making: &Making<'_>, wish: &Wish, container: &ContainerWish) -
     let lent = [&layout.workspace, &layout.temp, &layout.tools, &layout.actions, &layout.home];
     let lent = lent.iter().filter(|shared| shared.outside.exists()).map(|shared| shared.inside.clone());
     let services = Services::begin(making, engine, wish).await?;
+    let forwards = forwards(wish, &services)?;
+    let folder = making.folder.join("relay");
+    let relay = Relay::serve(&folder, &forwards).map_err(|error| PlaceError::File {
+        what: "make a socket in",
+        path: folder.clone(),
+        error,
+    })?;
+    if !forwards.is_empty() {
+        let target = format!("{OWN_FOLDER}/relay");
+        mounts.push(Mount::Bind { source: folder, target, read_only: false });
+    }
     let mut spec = ContainerSpec {
         image: image.clone(),
         entrypoint: Some(vec![AGENT_INSIDE.to_owned()]),
@@ -101,7 +105,7 @@ pub async fn make(making: &Making<'_>, wish: &Wish, container: &ContainerWish) -
         labels: labels(making),
         mounts,
         network: services.network().map(str::to_owned),
-        extra_hosts: if wish.services_on_localhost { services::on_localhost(wish) } else { Vec::new() },
+        extra_hosts: services::extra_hosts(wish),
         stdin: true,
         auto_remove: true,
         no_log: true,
@@ -112,7 +116,7 @@ pub async fn make(making: &Making<'_>, wish: &Wish, container: &ContainerWish) -
     spec.env.push(("HOME".to_owned(), layout.home.inside.clone()));
     options.apply(&mut spec);
     let mut containers = JobContainers { engine: engine.clone(), job: String::new(), services };
-    let (session, user) = start(making, wish, &mut containers, &spec, &user, &layout).await?;
+    let (session, user) = start(making, wish, &mut containers, &spec, &user, &layout, &forwards).await?;
     Ok(Place {
         container: Some(ContainerFacts {
             id: containers.job.clone(),
@@ -140,6 +144,7 @@ async fn start(
     spec: &ContainerSpec,
     user: &str,
     layout: &Layout,
+    forwards: &[Forward],
 ) -> Result<(Session, crate::session::User), PlaceError> {
     let began = Instant::now();
     let engine = containers.engine.clone();
@@ -167,15 +172,30 @@ async fn start(
         vec![layout.workspace.inside.clone(), layout.temp.inside.clone(), layout.tools.inside.clone()];
     given.extend(wish.home_inside.clone());
     session.own(&given).await?;
-    for port in &wish.loopback_ports {
-        session.relay(*port, &format!("{OWN_FOLDER}/relay/{port}")).await?;
+    for Forward { inside, .. } in forwards {
+        session.relay(*inside, &format!("{OWN_FOLDER}/relay/{inside}")).await?;
     }
-    if wish.services_on_localhost {
+    if wish.service_access == ServiceAccess::Localhost {
         containers.services.start_beside(making, wish, &format!("container:{}", containers.job)).await?;
     }
     let line = format!("Started a container of {} in {} ms", spec.image, began.elapsed().as_millis());
     making.log.say(0, line).await;
     Ok((session, found))
+}
+
+/// What the container's 127.0.0.1 leads to: the server of this machine, and the ports of services.
+fn forwards(wish: &Wish, services: &Services) -> Result<Vec<Forward>, PlaceError> {
+    let mut forwards: Vec<_> = wish.loopback_ports.iter().copied().map(Forward::same).collect();
+    for (name, forward) in services.forwards() {
+        let port = forward.inside;
+        if forwards.iter().any(|other| other.inside == port) {
+            return Err(PlaceError::Refused(format!(
+                "service `{name}`: port {port} of the job's localhost is another service's or the server's; choose another, or none"
+            )));
+        }
+        forwards.push(forward);
+    }
+    Ok(forwards)
 }
 
 pub(super) fn labels(making: &Making<'_>) -> Labels {
@@ -292,7 +312,7 @@ fn layout(making: &Making<'_>, wish: &Wish, home: &str) -> Result<Layout, PlaceE
     Ok(layout)
 }
 
-fn own_mounts(making: &Making<'_>, wish: &Wish, layout: &Layout, relay_folder: PathBuf) -> Vec<Mount> {
+fn own_mounts(making: &Making<'_>, wish: &Wish, layout: &Layout) -> Vec<Mount> {
     let bind = |source: PathBuf, target: &str, read_only| Mount::Bind {
         source,
         target: target.to_owned(),
@@ -313,9 +333,6 @@ fn own_mounts(making: &Making<'_>, wish: &Wish, layout: &Layout, relay_folder: P
     if wish.circleci_helper {
         let helper = CIRCLECI_HELPER.map(|name| format!("{OWN_FOLDER}/circleci/{name}"));
         mounts.extend(helper.map(|target| bind(making.agent.clone(), &target, true)));
-    }
-    if !wish.loopback_ports.is_empty() {
-        mounts.push(bind(relay_folder, &format!("{OWN_FOLDER}/relay"), false));
     }
     if let Some(sluice) = &making.config.sluice_binary {
         mounts.push(bind(sluice.clone(), &format!("{OWN_FOLDER}/bin/sluice"), true));

@@ -27,7 +27,7 @@ pub use options::parse_options;
 pub use services::ServiceFacts;
 pub use shared_files::SharedFiles;
 pub use spare::Spares;
-pub use wish::{ContainerWish, Wish};
+pub use wish::{ContainerWish, ServiceAccess, Wish};
 
 use crate::config::RunnerConfig;
 use crate::kept::KeptContainer;

@@ -1,10 +1,11 @@
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
-use sluice_docker::{AttachedOutput, ContainerSpec, Engine, Health, PortPublish, Protocol};
+use sluice_docker::{AttachedOutput, ContainerSpec, Engine, Health, PortPublish, Protocol, PublishedPort};
 
 use super::docker::{HEALTH_TIMEOUT, fetch_image, labels, mapped_image, volume_mount};
-use super::{ContainerWish, Making, PlaceError, Wish, parse_options};
+use super::relay::Forward;
+use super::{ContainerWish, Making, PlaceError, ServiceAccess, Wish, parse_options};
 
 /// A CircleCI job is spared the race with a service that is ready soon, and waits no longer: CircleCI's would not.
 const BRIEF_HEALTH_TIMEOUT: Duration = Duration::from_secs(10);
@@ -16,7 +17,21 @@ const OUTPUT_LINES: u32 = 50;
 pub struct Services {
     engine: Engine,
     network: Option<String>,
-    running: Vec<ServiceFacts>,
+    running: Vec<Service>,
+}
+
+struct Service {
+    facts: ServiceFacts,
+    inside: Vec<InsidePort>,
+    /// Known when it is up.
+    forwards: Vec<Forward>,
+}
+
+/// A TCP port of a service that the job's own localhost has too.
+struct InsidePort {
+    container_port: u16,
+    /// None: the one that the engine chose on this machine.
+    wished: Option<u16>,
 }
 
 /// What GitHub's `job.services.<name>` tells.
@@ -25,7 +40,7 @@ pub struct ServiceFacts {
     pub name: String,
     pub id: String,
     pub network: String,
-    /// Port of the container, port of this machine.
+    /// Port of the container, port of localhost as steps see it.
     pub ports: Vec<(u16, u16)>,
 }
 
@@ -33,7 +48,7 @@ impl Services {
     /// GitHub's services, in a network of the job's own, healthy. CircleCI's start beside the job's container later.
     pub async fn begin(making: &Making<'_>, engine: &Engine, wish: &Wish) -> Result<Self, PlaceError> {
         let mut services = Self { engine: engine.clone(), network: None, running: Vec::new() };
-        if wish.services.is_empty() || wish.services_on_localhost {
+        if wish.services.is_empty() || wish.service_access == ServiceAccess::Localhost {
             return Ok(services);
         }
         let name = format!("sluice-{}-{}", making.process, making.job.replace('/', "-"));
@@ -48,7 +63,14 @@ impl Services {
     }
 
     pub fn facts(&self) -> Vec<ServiceFacts> {
-        self.running.clone()
+        self.running.iter().map(|service| service.facts.clone()).collect()
+    }
+
+    /// Ports of the job's own localhost, with the names of the services that they lead to.
+    pub fn forwards(&self) -> impl Iterator<Item = (&str, Forward)> {
+        self.running.iter().flat_map(|service| {
+            service.forwards.iter().map(|forward| (service.facts.name.as_str(), *forward))
+        })
     }
 
     /// Starts every service in `network`, and waits for those that have a check.
@@ -59,20 +81,22 @@ impl Services {
         network: &str,
     ) -> Result<(), PlaceError> {
         for (name, service) in &wish.services {
-            let spec = self.spec(making, wish, name, service, network).await?;
+            let (spec, inside) = self.spec(making, wish, name, service, network).await?;
             let id = self.engine.create_container(&spec).await?;
             // Known before it is started, so that it is removed whatever comes.
             let facts =
                 ServiceFacts { name: name.clone(), id, network: network.to_owned(), ports: Vec::new() };
-            self.running.push(facts);
-            self.engine.start_container(&self.running[self.running.len() - 1].id).await?;
+            let id = facts.id.clone();
+            self.running.push(Service { facts, inside, forwards: Vec::new() });
+            self.engine.start_container(&id).await?;
         }
+        let is_localhost = wish.service_access == ServiceAccess::Localhost;
         for index in 0..self.running.len() {
-            let name = self.running[index].name.clone();
-            let line = match self.await_health(index, wish.services_on_localhost).await? {
+            let name = self.running[index].facts.name.clone();
+            let line = match self.await_health(index, is_localhost).await? {
                 None => format!("Service {name} is up"),
                 // CircleCI waits for no service, and ends no job for one ("Configure databases").
-                Some(problem) if wish.services_on_localhost => {
+                Some(problem) if is_localhost => {
                     format!("##[warning]The container {name} {problem}; the job goes on")
                 }
                 Some(problem) => {
@@ -92,12 +116,12 @@ impl Services {
         name: &str,
         service: &ContainerWish,
         network: &str,
-    ) -> Result<ContainerSpec, PlaceError> {
+    ) -> Result<(ContainerSpec, Vec<InsidePort>), PlaceError> {
         let refused = |reason: String| PlaceError::Refused(format!("service `{name}`: {reason}"));
         let image = mapped_image(making, service).await;
         fetch_image(making, &self.engine, &image, service).await?;
         let options = parse_options(&service.options).map_err(refused)?;
-        let is_localhost = wish.services_on_localhost;
+        let is_localhost = wish.service_access == ServiceAccess::Localhost;
         let mut spec = ContainerSpec {
             image,
             env: service.env.clone(),
@@ -115,11 +139,15 @@ impl Services {
         for port in &service.ports {
             spec.ports.push(publish(port).map_err(refused)?);
         }
+        let inside = match wish.service_access {
+            ServiceAccess::Ports => take_inside(&mut spec.ports),
+            ServiceAccess::Network | ServiceAccess::Localhost => Vec::new(),
+        };
         for volume in &service.volumes {
             spec.mounts.push(volume_mount(volume, wish.host_engine)?);
         }
         options.apply(&mut spec);
-        Ok(spec)
+        Ok((spec, inside))
     }
 
     /// Why the service is not up; none where it is. One without a check is as soon as it runs.
@@ -128,13 +156,13 @@ impl Services {
         let began = Instant::now();
         let service = &mut self.running[index];
         loop {
-            let seen = self.engine.inspect_container(&service.id).await?;
-            let seen =
-                seen.ok_or_else(|| PlaceError::Refused(format!("the service `{}` is gone", service.name)))?;
+            let seen = self.engine.inspect_container(&service.facts.id).await?;
+            let seen = seen.ok_or_else(|| {
+                PlaceError::Refused(format!("the service `{}` is gone", service.facts.name))
+            })?;
             let problem = match seen.health {
                 Health::None | Health::Healthy if seen.running => {
-                    let ports = seen.ports.iter().map(|port| (port.container_port, port.host_port));
-                    service.ports = ports.collect();
+                    service.know(&seen.ports);
                     return Ok(None);
                 }
                 Health::Starting if seen.running && began.elapsed() < timeout => None,
@@ -153,7 +181,7 @@ impl Services {
 
     /// Shows the end of what a service wrote that is not up, as GitHub's runner does.
     async fn tell_output(&self, making: &Making<'_>, index: usize) {
-        let service = &self.running[index];
+        let service = &self.running[index].facts;
         let mut output = Vec::new();
         let mut pieces = std::pin::pin!(self.engine.container_logs(&service.id, Some(OUTPUT_LINES), false));
         while let Some(Ok(AttachedOutput::Stdout(piece) | AttachedOutput::Stderr(piece))) =
@@ -170,7 +198,7 @@ impl Services {
 
     pub async fn close(self) {
         for service in &self.running {
-            let _ = self.engine.remove_container(&service.id).await;
+            let _ = self.engine.remove_container(&service.facts.id).await;
         }
         if let Some(network) = &self.network {
             let _ = self.engine.remove_network(network).await;
@@ -178,8 +206,49 @@ impl Services {
     }
 }
 
+impl Service {
+    /// Where its ports are, now that the engine has published them.
+    fn know(&mut self, published: &[PublishedPort]) {
+        for port in published {
+            let container_port = port.container_port;
+            let is_own = |inside: &&InsidePort| {
+                port.protocol == Protocol::Tcp && inside.container_port == container_port
+            };
+            let outside = port.host_port;
+            let here: Vec<_> = self.inside.iter().filter(is_own).collect();
+            if here.is_empty() {
+                self.facts.ports.push((container_port, outside));
+            }
+            for port in here {
+                let inside = port.wished.unwrap_or(outside);
+                self.facts.ports.push((container_port, inside));
+                self.forwards.push(Forward { inside, outside });
+            }
+        }
+    }
+}
+
+/// Leaves of TCP ports a free one of this machine for each of the container's, and says where the job wished them.
+fn take_inside(ports: &mut Vec<PortPublish>) -> Vec<InsidePort> {
+    let mut inside: Vec<InsidePort> = Vec::new();
+    ports.retain_mut(|port| {
+        if port.protocol != Protocol::Tcp {
+            return true;
+        }
+        let container_port = port.container_port;
+        let is_first = inside.iter().all(|other| other.container_port != container_port);
+        let wished = port.host_port.take().filter(|port| *port != 0);
+        inside.push(InsidePort { container_port, wished });
+        is_first
+    });
+    inside
+}
+
 /// CircleCI's named images answer on the job's own address.
-pub fn on_localhost(wish: &Wish) -> Vec<String> {
+pub fn extra_hosts(wish: &Wish) -> Vec<String> {
+    if wish.service_access != ServiceAccess::Localhost {
+        return Vec::new();
+    }
     let named = wish.services.iter().filter(|(name, _)| !name.is_empty());
     named.map(|(name, _)| format!("{name}:127.0.0.1")).collect()
 }

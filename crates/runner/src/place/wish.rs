@@ -7,8 +7,7 @@ pub struct Wish {
     pub container: Option<ContainerWish>,
     /// By the names that the job reaches them under.
     pub services: Vec<(String, ContainerWish)>,
-    /// CircleCI: services answer on the job's localhost. GitHub: by their names.
-    pub services_on_localhost: bool,
+    pub service_access: ServiceAccess,
     /// Relative to the work folder: GitHub's `<repository>/<repository>`, nothing for CircleCI.
     pub checkout_folder: String,
     /// Where the work folder is mounted in a container; `~` is the user's home.
@@ -23,6 +22,19 @@ pub struct Wish {
     pub host_engine: bool,
     /// Ports of this machine's loopback that steps reach at the same address.
     pub loopback_ports: Vec<u16>,
+}
+
+/// How the steps of a job reach its services.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ServiceAccess {
+    /// By name, in a network that they share. Ports are published on this machine's loopback.
+    #[default]
+    Network,
+    /// As on GitHub's machines also at their published ports of localhost, which is the container's that stands for the
+    /// machine: fixed numbers are taken there, and not on this machine, where other jobs have theirs.
+    Ports,
+    /// On the localhost of the job, at all ports: they are in its container's network (CircleCI).
+    Localhost,
 }
 
 #[derive(Debug, Clone, Default)]

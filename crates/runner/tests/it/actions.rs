@@ -459,7 +459,7 @@ async fn pre_steps_of_downloaded_actions_come_first() {
     assert_eq!(names(&done)[..2], ["Pre Run acme/node@v1", "Pre Run acme/node@v1"]);
 }
 
-const DOCKERFILE: &str = "FROM sluice-test/tiny:runner\nCOPY main.sh post.sh /\nRUN chmod 755 /post.sh\nENTRYPOINT [\"/bin/sh\", \"/main.sh\"]\n";
+const DOCKERFILE: &str = "FROM sluice-test/tiny:perl\nCOPY main.sh post.sh /\nRUN chmod 755 /post.sh\nENTRYPOINT [\"/bin/sh\", \"/main.sh\"]\n";
 const SCRIPT: &str = r#"
 echo "$# $1 $2 [$INPUT_WHO] [$OF_ACTION] $PWD $HOME $GITHUB_WORKSPACE [$FROM_IMAGE] [$STATE_who]"
 cat hello.txt
@@ -492,7 +492,7 @@ runs:
         ("hello.txt", "hello\n"),
         (
             "bare/Dockerfile",
-            "FROM sluice-test/tiny:runner\nENTRYPOINT [\"/bin/bash\", \"-c\", \"echo bare\"]\n",
+            "FROM sluice-test/tiny:perl\nENTRYPOINT [\"/bin/bash\", \"-c\", \"echo bare\"]\n",
         ),
     ];
     let steps = vec![
@@ -500,7 +500,7 @@ runs:
         run("echo '${{ steps.d.outputs.greeting }}'; cat made.txt"),
         uses("./bare", &[]),
         uses(
-            "docker://sluice-test/tiny:runner",
+            "docker://sluice-test/tiny:perl",
             &[("entrypoint", "/bin/bash"), ("args", "-c \"echo image $INPUT_ARGS\"")],
         ),
         uses("./d", &[("code", "3")]).goes_on(),
@@ -550,7 +550,7 @@ async fn the_image_of_a_docker_action_is_built_once_and_removed_by_its_data_fold
     let Some(world) = World::docker().await else { return };
     let engine = sluice_docker::Engine::connect().await.unwrap();
     let own =
-        format!("FROM sluice-test/tiny:runner\nENV OWN={}\nENTRYPOINT [\"/bin/pwd\"]\n", std::process::id());
+        format!("FROM sluice-test/tiny:perl\nENV OWN={}\nENTRYPOINT [\"/bin/pwd\"]\n", std::process::id());
     let files = [("own/Dockerfile", own.as_str())];
     let done = world.run(job_in(&world, &files, vec![uses("./own", &[]), uses("./own", &[])])).await;
     done.succeeded();
@@ -594,7 +594,7 @@ echo "${status%$'\r'} as $$ of $(id -un): $*"
 #[tokio::test]
 async fn a_docker_action_reaches_the_runtime_apis() {
     let Some(world) = World::docker().await else { return };
-    let dockerfile = "FROM sluice-test/tiny:runner\nCOPY ask.sh /ask.sh\nRUN [\"/bin/chmod\", \"755\", \"/ask.sh\"]\n\
+    let dockerfile = "FROM sluice-test/tiny:perl\nCOPY ask.sh /ask.sh\nRUN [\"/bin/chmod\", \"755\", \"/ask.sh\"]\n\
                       USER dev\nENTRYPOINT [\"/ask.sh\", \"own\"]\nCMD [\"command\"]\n";
     let files = [("ask/Dockerfile", dockerfile), ("ask/ask.sh", ASK_FOR_CACHE)];
     let steps = vec![
@@ -625,7 +625,7 @@ async fn a_docker_action_reaches_the_runtime_apis() {
 async fn a_docker_action_is_stopped_by_its_timeout() {
     let Some(world) = World::docker().await else { return };
     let mut slow = uses(
-        "docker://sluice-test/tiny:runner",
+        "docker://sluice-test/tiny:perl",
         &[("entrypoint", "/bin/bash"), ("args", "-c \"echo on; sleep 600\"")],
     );
     slow.timeout_minutes = Some(sluice_plan::Late::Known(0.02));

@@ -3,6 +3,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use sluice_docker::{Engine, Labels};
 use sluice_model::Conclusion::Failure;
+use sluice_model::RunId;
 use sluice_plan::{Action, Container, Executor, Named, Template};
 use sluice_wire::{Secret, ServerAccess};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -109,6 +110,67 @@ async fn services_answer_on_localhost_or_by_name() {
     steps_of(&mut order).services = vec![Named::new("db", service)];
     let done = world.run(order).await;
     assert!(done.all().contains("Service db is up"), "{}", done.all());
+}
+
+/// A service that says its name to everybody who connects to its port 6379.
+fn speaking(name: &str, port: &str) -> Named<Container> {
+    let script = r#"socket(S, 2, 1, 0); bind(S, pack("S n x12", 2, 6379)) or die; listen(S, 9);
+        while (accept(C, S)) { syswrite(C, "$ARGV[0]\n"); close(C) }"#;
+    let mut service = Container::of_image(Template::literal(TINY));
+    service.entrypoint = Some(["/usr/bin/perl", "-e", script, name].map(str::to_owned).to_vec());
+    service.ports = vec![template(port)];
+    Named::new(name, service)
+}
+
+/// What the service at `address` says, once it listens.
+fn hear(address: &str) -> String {
+    let (host, port) = address.split_once(':').unwrap();
+    format!("until exec 3<>/dev/tcp/{host}/{port} && read -r said <&3; do sleep 0.1; done; echo $said")
+}
+
+#[tokio::test]
+async fn a_label_in_an_image_has_the_ports_of_services_on_its_own_localhost() {
+    let Some(world) = World::docker().await else { return };
+    // Somebody has the number on this machine, and so has another job, in its own localhost.
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let free = "127.0.0.1:${{ job.services.free.ports[6379] }}";
+    let of_job = |number: u64, name: &str| {
+        let mut order = github(vec![
+            run(&format!(
+                "echo ${{{{ job.services.{name}.ports[6379] }}}}; {}",
+                hear(&format!("localhost:{port}"))
+            )),
+            run(&hear(free)),
+            run(&hear(&format!("{name}:6379"))),
+        ]);
+        order.run = RunId(number);
+        steps_of(&mut order).services =
+            vec![speaking(name, &format!("{port}:6379")), speaking("free", "6379")];
+        order
+    };
+    let (one, other) = tokio::join!(world.run(of_job(1, "one")), world.run(of_job(2, "other")));
+    for (done, name) in [(one, "one"), (other, "other")] {
+        done.succeeded();
+        assert_eq!(done.output(1), format!("{port}\n{name}\n"));
+        assert_eq!((done.output(2), done.output(3)), ("free\n".to_owned(), format!("{name}\n")));
+    }
+
+    // Two services cannot have one number of a localhost.
+    let mut order = github(vec![run("true")]);
+    steps_of(&mut order).services = ["a", "b"].map(|name| speaking(name, &format!("{port}:6379"))).to_vec();
+    let problem = world.run(order).await.report.problem.unwrap();
+    assert!(problem.contains("service `b`") && problem.contains(&port.to_string()), "{problem}");
+
+    // A job whose own file names its container has services by their names alone.
+    let by_name = format!("bash -c '{}'", hear("free:6379"));
+    let on_localhost = format!("! bash -c 'exec 3<>/dev/tcp/{}'", free.replace(':', "/"));
+    let mut order = github(vec![run(&by_name), run(&on_localhost)]);
+    let container = Some(Container::of_image(template(TINY)));
+    steps_of(&mut order).executor =
+        Executor::Labels { labels: vec![template("ubuntu-latest")], group: None, container };
+    steps_of(&mut order).services = vec![speaking("free", "6379")];
+    world.run(order).await.succeeded();
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ use sluice_wire::{JobEvent, JobOrder, JobReport, Secret, SourceTree, Stream};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-pub const TINY: &str = "sluice-test/tiny:runner";
+pub const TINY: &str = "sluice-test/tiny:perl";
 
 /// A runner with a data folder of its own, and a small repository to check out.
 pub struct World {
@@ -405,6 +405,7 @@ async fn make_tiny(engine: &Engine) {
         "/bin/chmod",
         "/bin/ln",
         "/usr/bin/git",
+        "/usr/bin/perl",
         "/usr/bin/seq",
         "/bin/rm",
     ];
