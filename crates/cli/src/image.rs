@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use sluice_registry::image::{self, Content, CopyOptions, Limits, Location, PackOptions};
 use sluice_registry::{Credentials, Platform};
+use tokio::signal::unix::{SignalKind, signal};
 
-use crate::remote::converse;
 use crate::{Exit, show};
 
 /// A LOCATION is HOST/NAME:TAG or HOST/NAME@DIGEST in a registry, oci:FOLDER[:TAG], or oci-archive:FILE[:TAG].
@@ -95,7 +95,20 @@ struct Pack {
 }
 
 pub fn run(args: &Args) -> anyhow::Result<Exit> {
-    converse(args.verb.carry_out(args.credentials()?.as_ref()))
+    let credentials = args.credentials()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let ended = runtime.block_on(async {
+        let mut terminated = signal(SignalKind::terminate())?;
+        // What was begun takes its temporary folder with it.
+        tokio::select! {
+            ended = args.verb.carry_out(credentials.as_ref()) => ended,
+            _ = tokio::signal::ctrl_c() => Ok(Exit::Signalled(2)),
+            _ = terminated.recv() => Ok(Exit::Signalled(15)),
+        }
+    });
+    // A thread that still packs does so for nobody.
+    runtime.shutdown_background();
+    ended
 }
 
 impl Args {

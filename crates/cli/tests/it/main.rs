@@ -8,6 +8,7 @@ mod docs;
 mod groups;
 mod help;
 mod history;
+mod image;
 mod killed;
 mod looking_inside;
 mod orbs;
