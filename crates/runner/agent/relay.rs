@@ -9,18 +9,22 @@ use std::process::Command;
 
 use crate::linux;
 
-/// Listens on 127.0.0.1:`port`, here, and hands every connection on to the Unix socket.
+/// Listens on `port` of localhost, here, and hands every connection on to the Unix socket.
 ///
 /// So a step in a container reaches the server by the same address as on the server's machine.
 pub fn listen(port: u16, socket: &[u8]) -> Result<(), String> {
-    let listener = bind(port)?;
     let socket = PathBuf::from(OsStr::from_bytes(socket));
-    std::thread::spawn(move || serve(&listener, &socket));
+    for listener in bind(port)? {
+        let socket = socket.clone();
+        std::thread::spawn(move || serve(&listener, &socket));
+    }
     Ok(())
 }
 
-fn bind(port: u16) -> Result<TcpListener, String> {
-    TcpListener::bind(("127.0.0.1", port)).map_err(|error| format!("127.0.0.1:{port}: {error}"))
+/// On 127.0.0.1, and on ::1 where the container has one: some programs try no other address of `localhost`.
+fn bind(port: u16) -> Result<Vec<TcpListener>, String> {
+    let first = TcpListener::bind(("127.0.0.1", port)).map_err(|error| format!("127.0.0.1:{port}: {error}"))?;
+    Ok([first].into_iter().chain(TcpListener::bind(("::1", port))).collect())
 }
 
 fn serve(listener: &TcpListener, socket: &Path) {
@@ -39,7 +43,11 @@ pub fn run_behind(words: &[OsString]) -> ! {
     let ports = ports.to_string_lossy();
     let ports = ports.split(',').map(|port| port.parse::<u16>().unwrap_or_else(|_| fail("a port is no number")));
     let listeners: Vec<(TcpListener, PathBuf)> = ports
-        .map(|port| (bind(port).unwrap_or_else(|problem| fail(&problem)), Path::new(folder).join(port.to_string())))
+        .flat_map(|port| {
+            let socket = Path::new(folder).join(port.to_string());
+            let listeners = bind(port).unwrap_or_else(|problem| fail(&problem));
+            listeners.into_iter().map(move |listener| (listener, socket.clone()))
+        })
         .collect();
     match linux::fork_apart() {
         Ok(true) => {

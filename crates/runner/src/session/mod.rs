@@ -184,7 +184,7 @@ impl Session {
         done(self.ask(|ticket| Request::Own { ticket, paths }).await?)
     }
 
-    /// Has 127.0.0.1:`port`, as the steps see it, lead to a Unix socket.
+    /// Has `port` of localhost, as the steps see it, lead to a Unix socket.
     pub async fn relay(&self, port: u16, socket: &str) -> Result<(), SessionError> {
         done(self.ask(|ticket| Request::Relay { ticket, port, socket: socket.into() }).await?)
     }

@@ -1,6 +1,7 @@
 use std::path::Path;
 use std::process::Stdio;
 
+use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, Command};
 
 use super::*;
@@ -158,4 +159,26 @@ fn frames_are_read_back_and_broken_ones_refused() {
     assert!(Request::decode(&[250]).is_err() && Answer::decode(&[250]).is_err());
     let length = |length: usize| frame_length((length as u32).to_le_bytes());
     assert!(length(FRAME_LIMIT).is_ok() && length(FRAME_LIMIT + 1).is_err() && length(0).is_err());
+}
+
+#[tokio::test]
+async fn a_relayed_port_is_on_all_of_localhost() {
+    let (session, _child) = agent().await;
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("socket");
+    let far = tokio::net::UnixListener::bind(&socket).unwrap();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = free.local_addr().unwrap().port();
+    drop(free);
+    session.relay(port, socket.to_str().unwrap()).await.unwrap();
+    let has_six = std::net::TcpListener::bind("[::1]:0").is_ok();
+    for address in ["127.0.0.1", "::1"].into_iter().take(if has_six { 2 } else { 1 }) {
+        let mut near = tokio::net::TcpStream::connect((address, port)).await.unwrap();
+        let (mut accepted, _) = far.accept().await.unwrap();
+        accepted.write_all(b"far").await.unwrap();
+        drop(accepted);
+        let mut said = String::new();
+        tokio::io::AsyncReadExt::read_to_string(&mut near, &mut said).await.unwrap_or_default();
+        assert_eq!(said, "far", "{address}");
+    }
 }
