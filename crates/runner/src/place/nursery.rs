@@ -94,7 +94,7 @@ impl Parent {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::{Launch, ProcessEvent, Session};
+    use crate::session::{Launch, ProcessEvent, Session, SessionError};
 
     fn nursery() -> Nursery {
         Nursery::new(concat!(env!("OUT_DIR"), "/step-agent").into(), "test/nursery".to_owned())
@@ -124,23 +124,30 @@ mod tests {
             session.be(vec![("NAME".to_owned(), name.to_owned())], "/usr").await.unwrap();
             sessions.push(session);
         }
-        // Nothing of the nursery's own environment or of the other's, and no descriptor of the other.
-        let script = "echo $NAME-$SLUICE_RUNNER_OWNER; readlink /proc/$PPID/cwd; ls /proc/$PPID/fd | wc -l";
-        let [one, two] = [output(&sessions[0], script).await, output(&sessions[1], script).await];
-        assert_eq!(one.lines().take(2).collect::<Vec<_>>(), ["one-", "/usr"]);
-        assert_eq!(two.replace("two", "one"), one);
+        // Nothing of the nursery's own environment, or of the other's.
+        let script = "echo $NAME-$SLUICE_RUNNER_OWNER; readlink /proc/$PPID/cwd";
+        assert_eq!(output(&sessions[0], script).await, "one-\n/usr\n");
+        assert_eq!(output(&sessions[1], script).await, "two-\n/usr\n");
         sessions[0].finish().await.unwrap();
+        // Its output is nobody else's too: that it has closed it is seen.
+        until("its output is closed", async || {
+            let launch = Launch { argv: vec!["/bin/true".to_owned()], ..Default::default() };
+            matches!(sessions[0].start(launch).await, Err(SessionError::Gone))
+        })
+        .await;
         assert_eq!(output(&sessions[1], "echo $NAME").await, "two\n");
         let parent = output(&sessions[1], "cat /proc/$PPID/stat").await;
         drop(sessions);
         let agent: i32 = parent.split(' ').next().unwrap().parse().unwrap();
-        for _ in 0..1000 {
-            if !is_alive(agent) {
-                return;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        until("the agent has ended with its session", async || !is_alive(agent)).await;
+    }
+
+    async fn until(what: &str, condition: impl AsyncFn() -> bool) {
+        let begun = std::time::Instant::now();
+        while !condition().await {
+            assert!(begun.elapsed() < std::time::Duration::from_secs(30), "it never happened that {what}");
+            tokio::time::sleep(std::time::Duration::from_millis(2)).await;
         }
-        panic!("the agent outlives its session");
     }
 
     fn is_alive(pid: i32) -> bool {
@@ -154,9 +161,7 @@ mod tests {
         let pid = nursery.parent.lock().unwrap().as_ref().unwrap()._process.id().unwrap();
         let pid = rustix::process::Pid::from_raw(pid as i32).unwrap();
         rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
-        while is_alive(pid.as_raw_nonzero().get()) {
-            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
-        }
+        until("it is dead", async || !is_alive(pid.as_raw_nonzero().get())).await;
         let (says, hears) = nursery.agent().unwrap();
         let session = Session::new(says, hears);
         session.be(Vec::new(), "/").await.unwrap();
