@@ -37,4 +37,6 @@ pub use read::{Options, Read, read, read_with};
 pub use select::Selection;
 pub use token::{Content, Token, combined};
 pub use trigger::{CallOutput, EventFilter, Input, InputKind, Patterns, Schedule, SecretInput};
-pub use workflow::{CallBody, JobBody, Needed, StepsBody, Workflow, WorkflowJob, whole_condition};
+pub use workflow::{
+    CallBody, JobBody, MissingFile, Needed, StepsBody, Workflow, WorkflowJob, whole_condition,
+};

@@ -3,9 +3,9 @@ use sluice_plan::{
     Action, ActionReference, Concurrency, Defaults, EnvEntry, Executor, Gate, Late, Named, SecretsPassed,
     Service, Step, Strategy,
 };
-use sluice_source::Span;
+use sluice_source::{Location, Span};
 
-use crate::call::qualified;
+use crate::call::{local_path, qualified};
 use crate::permissions::Grants;
 use crate::token::Token;
 use crate::trigger::EventFilter;
@@ -63,22 +63,68 @@ impl Workflow {
         self.jobs.iter().flat_map(of_job).collect()
     }
 
-    /// The workflows that it calls, and those that they call, whose texts were not given: `owner/name/path@ref`, or a path
-    /// of the repository itself.
+    /// The workflows of other repositories that it calls, and those that they call, whose texts were not given:
+    /// `owner/name/path@ref`.
     pub fn missing_calls(&self) -> Vec<String> {
-        let of_job = |job: &WorkflowJob| match &job.body {
-            JobBody::Steps(_) => Vec::new(),
-            JobBody::Call(body) => match &body.called {
-                Some(called) => called.missing_calls(),
-                None => vec![qualified(&self.path, &body.workflow)],
-            },
+        let calls = self.calls_without_text().into_iter();
+        calls.filter(|missing| !missing.is_local()).map(|missing| missing.file()).collect()
+    }
+
+    /// The calls of workflows of the repository itself whose texts were not given, here and in what is called. Where all
+    /// files of the repository were to be had, they are not there.
+    pub fn missing_files(&self) -> Vec<MissingFile> {
+        let calls = self.calls_without_text().into_iter();
+        let file = |missing: CallWithoutText<'_>| MissingFile {
+            reference: missing.body.workflow.clone(),
+            at: missing.body.span.at(&missing.caller.path),
+            length: missing.body.span.length(),
         };
-        self.jobs.iter().flat_map(of_job).collect()
+        calls.filter(|missing| missing.is_local()).map(file).collect()
+    }
+
+    fn calls_without_text(&self) -> Vec<CallWithoutText<'_>> {
+        let mut calls = Vec::new();
+        for job in &self.jobs {
+            let JobBody::Call(body) = &job.body else { continue };
+            match &body.called {
+                Some(called) => calls.extend(called.calls_without_text()),
+                None => calls.push(CallWithoutText { caller: self, body }),
+            }
+        }
+        calls
     }
 
     /// The file as GitHub's schema reads it, with every place.
     pub fn root(&self) -> &Token {
         &self.root
+    }
+}
+
+/// A call of a workflow of the repository itself whose text was not given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MissingFile {
+    /// As `uses` names it: `./.github/workflows/x.yml`.
+    pub reference: String,
+    /// Where `uses` names it.
+    pub at: Location,
+    /// How many characters that are.
+    pub length: u32,
+}
+
+#[derive(Clone, Copy)]
+struct CallWithoutText<'a> {
+    caller: &'a Workflow,
+    body: &'a CallBody,
+}
+
+impl CallWithoutText<'_> {
+    fn file(&self) -> String {
+        qualified(&self.caller.path, &self.body.workflow)
+    }
+
+    /// What a workflow of another repository calls in its own is that one's.
+    fn is_local(&self) -> bool {
+        local_path(&self.body.workflow).is_some_and(|local| local == self.file())
     }
 }
 

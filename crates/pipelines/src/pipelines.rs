@@ -44,7 +44,15 @@ impl<'a> Pipelines<'a> {
         let files = |path: &str| self.file(path);
         let mut diagnostics = match kind(path) {
             Some(FileKind::GithubWorkflow) => {
-                let mut found = github::read(path, text, &files).diagnostics;
+                let read = github::read(path, text, &files);
+                let mut found = read.diagnostics;
+                // What it calls is looked at as a file of its own.
+                found.extend(
+                    read.workflow
+                        .iter()
+                        .flat_map(|read| self.missing_files(path, read))
+                        .filter(|error| error.location.path == path),
+                );
                 // What is not in the lock does not run, and what is in it does not move.
                 if matches!(self.lock(), Ok(Some(_))) {
                     found.retain(|diagnostic| diagnostic.code != UNPINNED);
@@ -66,6 +74,28 @@ impl<'a> Pipelines<'a> {
             diagnostic.severity = Severity::Error;
         }
         diagnostics
+    }
+
+    /// An error for each workflow of the repository itself that is called and is not among its files. A file that is at no
+    /// place where GitHub looks is nobody's: what stands beside it is not known.
+    fn missing_files(&self, path: &str, workflow: &github::Workflow) -> Vec<Diagnostic> {
+        if !self.files.contains_key(path) {
+            return Vec::new();
+        }
+        let error = |missing: github::MissingFile| {
+            let message = format!("the workflow `{}` is not there", missing.reference);
+            let error = Diagnostic::error("github/missing-workflow", missing.at, missing.length, message);
+            let workflows = self.files.keys().filter(|path| kind(path) == Some(FileKind::GithubWorkflow));
+            let near = sluice_source::did_you_mean_text(
+                file_name(&missing.reference),
+                workflows.map(|path| file_name(path)),
+            );
+            error.with_help(near.unwrap_or_else(|| {
+                "correct the name, or add the file: GitHub looks right in .github/workflows, not in folders below"
+                    .to_owned()
+            }))
+        };
+        workflow.missing_files().into_iter().map(error).collect()
     }
 
     /// What runs for a trigger. `number` is the pipeline's to CircleCI: the run's, which counts up.
@@ -170,6 +200,14 @@ impl<'a> Pipelines<'a> {
             });
             return;
         }
+        let missing = self.missing_files(path, &workflow);
+        if !missing.is_empty() {
+            // Several may call the one that calls what is missing.
+            let new = missing.into_iter().filter(|error| !into.diagnostics.contains(error));
+            let new: Vec<_> = new.collect();
+            into.diagnostics.extend(new);
+            return;
+        }
         match workflow.plan() {
             Ok(plan) => into.plans.push(plan),
             Err(diagnostics) => into.diagnostics.extend(diagnostics),
@@ -238,4 +276,8 @@ impl<'a> Pipelines<'a> {
     fn file(&self, path: &str) -> Option<String> {
         self.files.get(path).cloned()
     }
+}
+
+fn file_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or_default()
 }

@@ -37,6 +37,44 @@ fn a_bad_file_is_named_with_its_place() {
 }
 
 #[test]
+fn a_called_workflow_that_is_not_there_is_the_callers_error_alone() {
+    let calls = "on: push\njobs:\n  call: { uses: ./.github/workflows/NAME }\n";
+    let between = "on: workflow_call\njobs:\n  far: { uses: ./.github/workflows/gone.yml }\n";
+    let repository = Repository::with(&[
+        (".github/workflows/ok.yml", GOOD),
+        (".github/workflows/typo.yml", &calls.replace("NAME", "okk.yml")),
+        (".github/workflows/a.yml", &calls.replace("NAME", "between.yml")),
+        (".github/workflows/between.yml", between),
+    ]);
+    let far = ".github/workflows/between.yml:3:16: error[github/missing-workflow]: the workflow `./.github/workflows/gone.yml` is not there";
+    let typo = ".github/workflows/typo.yml:3:17: error[github/missing-workflow]: the workflow `./.github/workflows/okk.yml` is not there";
+    let checked = repository.sluice(&["check"]);
+    says(&checked, 1, &[far, typo, "4 files, 2 errors"]);
+    says(
+        &repository.sluice(&["check", "--format", "full"]),
+        1,
+        &["did you mean `ok.yml`?", "correct the name"],
+    );
+    says(&repository.sluice(&["check", ".github/workflows/typo.yml"]), 1, &[typo, "1 file, 1 error"]);
+    // The others are planned, and run where they are named.
+    let planned = repository.sluice(&["plan"]);
+    says(
+        &planned,
+        1,
+        &["between.yml:3:16", "typo.yml:3:17", "correct the name", "ok.yml  .github/workflows/ok.yml"],
+    );
+    says(&repository.sluice(&["run", "--runner", "host"]), 2, &["between.yml:3:16", "typo.yml:3:17"]);
+    let named = repository.sluice(&["run", "ok.yml", "--runner", "host"]);
+    assert!(!named.stderr.contains("is not there"), "{named:?}");
+    // Whoever locks asks for what is fetched.
+    let locked = repository.sluice(&["lock"]);
+    assert!(!locked.stderr.contains("no workflow of a repository"), "{locked:?}");
+    // What stands beside a file that is in no repository's folder is not known.
+    let folder = Repository::folder(&[("a.yml", &calls.replace("NAME", "gone.yml"))]);
+    says(&folder.sluice(&["check", "a.yml"]), 0, &["1 file, 0 errors"]);
+}
+
+#[test]
 fn files_of_one_name_are_told_apart_by_the_paths_that_were_given() {
     let bad = GOOD.replace("steps", "stepps");
     let called = "on: workflow_call\njobs:\n  j: { runs-on: x, stepps: [] }\n";
