@@ -12,14 +12,20 @@ use super::screen::Word;
 pub enum Approve {
     /// Approve all
     All,
-    /// Ask on a terminal; elsewhere leave them closed
+    /// Ask on a terminal; elsewhere leave them closed. The environments of GitHub jobs are open
     #[default]
     Ask,
-    /// Leave them closed: what needs them does not run (exit code 3)
+    /// Leave them closed, and the environments of GitHub jobs too: what needs them does not run (exit code 3)
     None,
 }
 
 impl Approve {
+    /// Whether a gate stands open without anybody's word: an environment of GitHub's has no policy here, so that its gate
+    /// opens by itself unless all shall stay closed.
+    pub fn is_open(self, kind: GateKind) -> bool {
+        kind == GateKind::Environment && self != Self::None
+    }
+
     /// As it is given on the command line.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -30,19 +36,20 @@ impl Approve {
     }
 }
 
-/// An environment of GitHub's has no policy here, so its gate opens; an approval asks.
+/// What is not open by itself is approved, asked for, or left closed.
 pub fn approvals(approve: Approve, workflows: Vec<String>, person: Person) -> Approvals {
     let workflows = Arc::new(workflows);
     Arc::new(move |question: GateQuestion| {
         let (workflows, person) = (Arc::clone(&workflows), Arc::clone(&person));
         Box::pin(async move {
-            match (question.kind, approve) {
-                (GateKind::Environment, _) | (_, Approve::All) => GateAnswer::Approve,
-                (GateKind::Approval, Approve::Ask) if std::io::stdin().is_terminal() => {
+            match approve {
+                _ if approve.is_open(question.kind) => GateAnswer::Approve,
+                Approve::All => GateAnswer::Approve,
+                Approve::Ask if std::io::stdin().is_terminal() => {
                     let workflow = workflows.get(question.index).cloned().unwrap_or_default();
                     ask(&*person.lock().await, &workflow, &question.name).await
                 }
-                (GateKind::Approval, Approve::Ask | Approve::None) => GateAnswer::Leave,
+                Approve::Ask | Approve::None => GateAnswer::Leave,
             }
         })
     })

@@ -235,7 +235,7 @@ pub async fn perform(performance: Performance<'_>) -> anyhow::Result<Exit> {
     let person = gates::Person::new(tokio::sync::Mutex::new(words));
     let approvals = gates::approvals(shown.approve, workflows, person.clone());
     let asks = Asks { approvals, stops: gates::stops(person) };
-    let screen = tokio::spawn(show(shown.json, shown.quiet, plans, receiver, heard));
+    let screen = tokio::spawn(show(shown.clone(), plans, receiver, heard));
     let outcomes = prepared.run(runs, sender, asks, cancel).await;
     watched.abort();
     let screen = screen.await?;
@@ -267,13 +267,12 @@ fn exit_of(conclusions: impl Iterator<Item = Option<Conclusion>>) -> Exit {
 
 /// Shows what happens until nothing more does.
 async fn show(
-    json: bool,
-    quiet: bool,
+    shown: ShowArgs,
     plans: Vec<Plan>,
     mut events: mpsc::Receiver<LocalEvent>,
     mut words: mpsc::Receiver<Word>,
 ) -> Screen {
-    let mut screen = Screen::new(json, quiet, plans);
+    let mut screen = Screen::new(&shown, plans);
     let mut clock = tokio::time::interval(std::time::Duration::from_millis(100));
     loop {
         tokio::select! {

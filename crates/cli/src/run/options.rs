@@ -37,7 +37,7 @@ pub struct Args {
 }
 
 /// How a run is shown, and what is asked on the way.
-#[derive(clap::Args, Debug, Default, PartialEq, Eq)]
+#[derive(clap::Args, Debug, Clone, Default, PartialEq, Eq)]
 pub struct ShowArgs {
     /// What to do at an approval
     #[arg(long, value_enum, default_value_t = Approve::Ask)]

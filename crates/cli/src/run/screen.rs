@@ -9,15 +9,17 @@ use sluice_server::local::{LocalEvent, LocalOutcome};
 use sluice_wire::{JobEvent, QueuedFor};
 use tokio::sync::oneshot;
 
+use super::gates::Approve;
 use super::live::Live;
 use super::look::{self, BOLD, DIM, dress};
 use super::record::{Ended, JobRecord, Line, RunRecord};
-use super::{account, verdict};
+use super::{ShowArgs, account, verdict};
 
 /// Shows runs as they go on: prefixed lines, a live line a running job below them on a terminal; or JSON.
 pub struct Screen {
     json: bool,
     quiet: bool,
+    approve: Approve,
     plans: Vec<Plan>,
     runs: Vec<RunRecord>,
     /// None where there is no terminal.
@@ -39,11 +41,12 @@ pub enum Word {
 }
 
 impl Screen {
-    pub fn new(json: bool, quiet: bool, plans: Vec<Plan>) -> Self {
+    pub fn new(show: &ShowArgs, plans: Vec<Plan>) -> Self {
+        let ShowArgs { json, quiet, approve } = *show;
         let runs = plans.iter().map(|_| RunRecord::default()).collect();
         let live =
             (!json && std::io::stderr().is_terminal() && std::io::stdout().is_terminal()).then(Live::default);
-        Self { json, quiet, plans, runs, live, held: None, begun: Instant::now() }
+        Self { json, quiet, approve, plans, runs, live, held: None, begun: Instant::now() }
     }
 
     pub fn take(&mut self, event: &LocalEvent) {
@@ -135,7 +138,11 @@ impl Screen {
             }
             match &instance.state {
                 InstanceState::Gated { .. } if !record.gates.contains_key(&id) => {
-                    let gate = instance.gate.as_ref().map_or("", |gate| gate.name.as_str());
+                    let Some(gate) = &instance.gate else { continue };
+                    if self.approve.is_open(gate.kind) {
+                        continue;
+                    }
+                    let gate = gate.name.as_str();
                     record.gates.insert(id.clone(), gate.to_owned());
                     if self.json {
                         print(&Line::GateWaits { run: record.number, job: &id, gate });

@@ -174,6 +174,26 @@ fn a_gate_that_nobody_opens_is_named() {
 }
 
 #[test]
+fn an_environment_is_open_unless_all_shall_stay_closed() {
+    let repository = workflow(
+        "  deploy:\n    runs-on: ubuntu-latest\n    environment: staging\n    steps: [{ run: echo deployed-$((1 + 1)) }]\n",
+    );
+    let open = run(&repository, &[]);
+    says(&open, 0, &["deployed-2", "✓ CI passed"]);
+    assert!(!open.stdout.contains("waits"), "{open:?}");
+    let json = run(&repository, &["--json"]);
+    says(&json, 0, &["deployed-2"]);
+    assert!(!json.stdout.contains("gate_waits"), "{json:?}");
+    says(&run(&repository, &["--approve", "all"]), 0, &["deployed-2"]);
+    let closed = run(&repository, &["--approve", "none"]);
+    says(&closed, 3, &["⏸ staging waits for an approval", "not approved: `staging`"]);
+    assert!(!closed.stdout.contains("deployed-2"), "{closed:?}");
+    let json = run(&repository, &["--approve", "none", "--json"]);
+    says(&json, 3, &[r#""kind":"gate_waits""#, r#""gate":"staging""#]);
+    assert!(!json.stdout.contains("deployed-2"), "{json:?}");
+}
+
+#[test]
 fn the_persons_tree_and_index_stay_as_they_are() {
     let repository = workflow(concat!(
         "  look:\n    runs-on: ubuntu-latest\n    steps:\n      - uses: actions/checkout@v4\n",
