@@ -1,6 +1,7 @@
-use anyhow::{Context, bail};
-use sluice_model::JobId;
-use sluice_server::local::{Begin, Prepared, RerunScope};
+use anyhow::{Context, anyhow, bail};
+use sluice_engine::Refused;
+use sluice_model::{JobId, RunId};
+use sluice_server::local::{Begin, LocalError, Prepared, RerunScope};
 use sluice_wire::RerunRequest;
 
 use crate::remote::{Local, Whose, WhoseArgs, converse};
@@ -61,6 +62,7 @@ async fn here(args: &Args, local: Local) -> anyhow::Result<Exit> {
         (None, true) => RerunScope::Failed,
         (None, false) => RerunScope::All,
     };
+    let is_under_way = history.driven()?.contains(&RunId(number));
     drop(history);
     let options = args.jobs.clone().absolute()?.over(earlier).options(&root, state)?;
     let again = |_: &_, job: &sluice_model::InstanceId| format!("sluice rerun {number} --job {}", job.job);
@@ -73,4 +75,11 @@ async fn here(args: &Args, local: Local) -> anyhow::Result<Exit> {
         again: &again,
     })
     .await
+    .map_err(|error| match error.downcast_ref() {
+        // Whoever began it was asked, and is gone.
+        Some(LocalError::Refused(Refused::WaitsForApproval { job })) if !is_under_way => anyhow!(
+            "`{job}` waits for an approval that nobody can give any more here: `sluice cancel {number}`, then `sluice rerun {number}`"
+        ),
+        _ => error,
+    })
 }

@@ -32,6 +32,9 @@ pub enum Refused {
     Cancelling,
     #[error("`{job}` is still running; cancel it first or wait for it")]
     StillRunning { job: JobId },
+    /// Nothing of it runs, and nothing will before its gate is decided.
+    #[error("`{job}` waits for an approval; decide it, or cancel the run first")]
+    WaitsForApproval { job: JobId },
     #[error("nothing to run again: no job failed or was cancelled")]
     NothingFailed,
 }

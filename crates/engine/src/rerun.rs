@@ -66,11 +66,11 @@ fn resets(run: &Run, scope: &RerunScope) -> Result<Vec<Reset>, Refused> {
     for job in run.fixed.graph.with_dependents(again.iter().copied()) {
         let id = run.plan().jobs[job].id.clone();
         match run.jobs[job].state {
-            JobState::Active { .. } => return Err(Refused::StillRunning { job: id }),
+            JobState::Active { .. } => return Err(under_way(run, job)),
             JobState::Waiting
                 if *scope == RerunScope::All || again.iter().any(|j| *j == job && named_waits(j)) =>
             {
-                return Err(Refused::StillRunning { job: id });
+                return Err(under_way(run, job));
             }
             JobState::Waiting => {}
             JobState::Ended { conclusion: Conclusion::Success, .. } if from_failed => {}
@@ -82,6 +82,17 @@ fn resets(run: &Run, scope: &RerunScope) -> Result<Vec<Reset>, Refused> {
         }
     }
     Ok(resets)
+}
+
+/// What is in the way of a job that has not ended: the gate that it waits at, itself or by what it needs, else its work.
+fn under_way(run: &Run, job: usize) -> Refused {
+    let id = &run.plan().jobs[job].id;
+    let has_begun = matches!(run.jobs[job].state, JobState::Active { .. });
+    let gate = run.waiting_gates().find(|gate| !has_begun || gate.instance.job == *id);
+    match gate {
+        Some(gate) => Refused::WaitsForApproval { job: gate.instance.job },
+        None => Refused::StillRunning { job: id.clone() },
+    }
 }
 
 fn is_unsuccessful(record: &JobRecord) -> bool {

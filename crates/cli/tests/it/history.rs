@@ -106,7 +106,11 @@ fn a_run_that_waits_at_a_gate_can_be_cancelled_without_a_process() {
     let repository = Repository::with(&[(".circleci/config.yml", config)]);
     says(&repository.sluice(&["run", "--runner", "host", "--approve", "none"]), 3, &["hold"]);
     assert_eq!(runs(&repository)[0]["state"], "waiting");
+    let told = "`hold` waits for an approval that nobody can give any more here: `sluice cancel 1`, then `sluice rerun 1`";
+    says(&repository.sluice(&["rerun", "1"]), 2, &[told]);
+    says(&repository.sluice(&["rerun", "1", "--job", "hold", "--approve", "all"]), 2, &[told]);
     says(&repository.sluice(&["cancel", "1"]), 0, &["⊘ cancelled"]);
+    says(&repository.sluice(&["rerun", "1", "--approve", "all"]), 0, &["attempt 2", "✓ all passed"]);
 }
 
 #[test]

@@ -1,6 +1,6 @@
-use sluice_engine::{Command, Effect, GateOpener, Refused};
+use sluice_engine::{Command, Effect, GateOpener, Refused, RerunScope};
 use sluice_model::Conclusion::{Failure, Success};
-use sluice_model::UserName;
+use sluice_model::{JobId, UserName};
 use sluice_plan::{Dialect, Gate, GateKind, Late, Matrix, Strategy, Work};
 
 use crate::live::{JobNote, Live, expression, id, job, plan, template};
@@ -39,6 +39,12 @@ fn an_approval_job_waits_for_a_person() {
         live.state.run().unwrap().waiting_gates().map(|gate| gate.name.to_owned()).collect::<Vec<_>>(),
         ["hold"]
     );
+    // What runs again is not under way: the gate is named, whichever job is asked for.
+    for scope in [RerunScope::All, RerunScope::Job(JobId::new("hold")), RerunScope::Job(JobId::new("deploy"))]
+    {
+        let again = live.try_tell(Command::Rerun { by: UserName::new("ada"), scope });
+        assert_eq!(again, Err(Refused::WaitsForApproval { job: JobId::new("hold") }));
+    }
     assert!(open(&mut live, "hold") > 0);
     live.shows("build=success hold=success deploy=offered");
     assert_eq!(open(&mut live, "hold"), 0, "the same answer twice is no news");
