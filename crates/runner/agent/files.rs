@@ -19,18 +19,6 @@ fn said(path: &Path, error: &io::Error) -> String {
     format!("{}: {error}", path.display())
 }
 
-/// The first executable file of that name on the PATH.
-pub fn find_program(program: &[u8]) -> Option<Vec<u8>> {
-    let path = std::env::var_os("PATH")?;
-    let is_executable = |path: &Path| {
-        fs::metadata(path).is_ok_and(|seen| seen.is_file() && seen.permissions().mode() & 0o111 != 0)
-    };
-    std::env::split_paths(&path)
-        .map(|folder| folder.join(as_path(program)))
-        .find(|path| is_executable(path))
-        .map(|path| path.as_os_str().as_bytes().to_vec())
-}
-
 /// Writes a whole file and the folders above it, all owned by the steps' user.
 pub fn write(path: &[u8], mode: u32, content: &[u8], user: &StepUser) -> Result<(), String> {
     let path = as_path(path);

@@ -300,17 +300,17 @@ fn has_children() -> bool {
     unsafe { waitid(P_ALL, 0, info.0.as_mut_ptr().cast(), WEXITED | WNOWAIT | WNOHANG) == 0 }
 }
 
-/// Kills everything below this process, until there is nothing; gives up on what cannot be killed.
-pub fn kill_descendants() {
+/// Kills everything below this process, until there is nothing. False: it gave up on what cannot be killed.
+pub fn kill_descendants() -> bool {
     // Most jobs leave nothing behind, and the process table of a large machine takes long to read.
     if !has_children() {
-        return;
+        return true;
     }
     let own = own_pid();
     if own == 1 {
         // In a container all processes are its own, and this reaches all at once.
         signal(-1, SIGKILL);
-        return;
+        return true;
     }
     for _ in 0..200 {
         let all = processes();
@@ -327,11 +327,12 @@ pub fn kill_descendants() {
             .map(|process| process.pid)
             .collect();
         if alive.is_empty() {
-            return;
+            return true;
         }
         // Stopped first, so that none forks while its siblings are killed.
         alive.iter().for_each(|pid| signal(*pid, SIGSTOP));
         alive.iter().for_each(|pid| signal(*pid, SIGKILL));
         std::thread::sleep(std::time::Duration::from_millis(2));
     }
+    false
 }

@@ -19,6 +19,8 @@ mod place;
 mod protocol;
 mod runner;
 mod runtime;
+#[path = "../agent/search_path.rs"]
+mod search_path;
 mod session;
 mod short_names;
 mod support;

@@ -4,6 +4,7 @@ use std::process::{Command, Stdio};
 
 use super::arguments::{Flags, Known};
 use super::{names, split};
+use crate::search_path::find_program;
 
 /// Runs the command with this node's names, parted by blanks, as its input; without one where there are none.
 pub fn run(words: &[String]) -> Result<i32, String> {
@@ -19,7 +20,8 @@ pub fn run(words: &[String]) -> Result<i32, String> {
         eprintln!("There are no tests for this node: the command is not run");
         return Ok(0);
     }
-    let shell = crate::files::find_program(b"bash").map_or("sh", |_| "bash");
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let shell = find_program(&path, "bash".as_ref()).map_or("sh", |_| "bash");
     let wrong = |error: std::io::Error| format!("{shell}: {error}");
     let mut child =
         Command::new(shell).arg("-c").arg(command).stdin(Stdio::piped()).spawn().map_err(wrong)?;

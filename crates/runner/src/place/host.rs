@@ -166,17 +166,6 @@ pub fn inherited() -> Vec<(String, String)> {
     kept
 }
 
-/// The first executable file of that name on the search path.
-pub fn find_program(search_path: &str, program: &str) -> Option<String> {
-    let is_executable = |path: &Path| {
-        path.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
-    };
-    std::env::split_paths(search_path)
-        .map(|folder| folder.join(program))
-        .find(|path| is_executable(path))
-        .map(|path| path.display().to_string())
-}
-
 /// Writes a file of the job, and the folders above it.
 pub fn write(path: &Path, mode: u32, content: &[u8]) -> io::Result<()> {
     if let Some(folder) = path.parent() {
@@ -187,20 +176,13 @@ pub fn write(path: &Path, mode: u32, content: &[u8]) -> io::Result<()> {
 }
 
 impl HostJob {
-    /// Ends all that runs. The folder stays.
-    pub async fn stay(self, session: &Session) {
-        self.close(session).await;
-    }
-
-    /// Ends all that runs, and tells where the folder goes.
-    pub async fn close(self, session: &Session) -> GivenBack {
-        // One that cannot be killed must not hold the runner: the agent goes on trying, and ends with its input.
-        if tokio::time::timeout(Duration::from_secs(10), session.finish()).await.is_err() {
-            tracing::warn!("processes of a job could not be ended yet");
-        }
+    /// Ends all that runs. Tells where the folder goes, unless something of the job may live on in it.
+    pub async fn close(self, session: &Session) -> Option<GivenBack> {
+        // One that cannot be killed must not hold the runner: the agent ends with its input.
+        let finished = tokio::time::timeout(Duration::from_secs(10), session.finish()).await;
         if let Some(services) = self.services {
             services.close().await;
         }
-        self.given_back
+        matches!(finished, Ok(Ok(()))).then_some(self.given_back)
     }
 }

@@ -33,6 +33,7 @@ use crate::config::RunnerConfig;
 use crate::kept::KeptContainer;
 use crate::leavings::Leavings;
 use crate::log::JobLog;
+use crate::search_path;
 use crate::session::{Session, SessionError, User};
 use crate::short_names::ShortNames;
 
@@ -131,7 +132,10 @@ impl Place {
         match self.is_container {
             true => self.session.find_program(program).await,
             // What is here, nobody need be asked for.
-            false => Ok(host::find_program(&self.path, program)),
+            false => {
+                let found = search_path::find_program(self.path.as_ref(), program.as_ref());
+                Ok(found.map(|path| path.display().to_string()))
+            }
         }
     }
 
@@ -171,7 +175,7 @@ impl Place {
     /// Ends everything that runs in the place, and leaves the place itself: folders, and containers with their services.
     pub async fn stay(self) {
         match self.kind {
-            Kind::Host(job) => job.stay(&self.session).await,
+            Kind::Host(job) => drop(job.close(&self.session).await),
             Kind::Docker(_) => {
                 let limit = std::time::Duration::from_secs(10);
                 let _ = tokio::time::timeout(limit, self.session.stay()).await;
@@ -185,7 +189,7 @@ impl Place {
     /// Ends everything that runs in the place and removes it. What cannot be removed is left for a sweep.
     pub async fn close(self) {
         let given_back = match self.kind {
-            Kind::Host(job) => Some(job.close(&self.session).await),
+            Kind::Host(job) => job.close(&self.session).await,
             Kind::Docker(containers) => {
                 // With a limit, for an agent that cannot answer must not hold the job.
                 let finish = tokio::time::timeout(std::time::Duration::from_secs(10), self.session.finish());

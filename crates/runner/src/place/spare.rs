@@ -38,34 +38,31 @@ enum Bone {
 }
 
 impl Skeleton {
-    /// Adds a folder, and those above it.
     pub fn folder(&mut self, below: impl AsRef<Path>) {
         let below = below.as_ref();
-        if below.as_os_str().is_empty() || self.bone(below).is_some() {
-            return;
+        if !below.as_os_str().is_empty() && self.bone(below).is_none() {
+            self.add(below, Bone::Folder);
         }
-        if let Some(parent) = below.parent() {
-            self.folder(parent);
-        }
-        self.0.push((below.to_owned(), Bone::Folder));
     }
 
-    pub fn private_folder(&mut self, below: &str) {
-        self.0.push((below.into(), Bone::PrivateFolder));
+    pub fn private_folder(&mut self, below: impl AsRef<Path>) {
+        self.add(below.as_ref(), Bone::PrivateFolder);
     }
 
     pub fn link(&mut self, below: impl AsRef<Path>, to: &Path) {
-        if let Some(parent) = below.as_ref().parent() {
-            self.folder(parent);
-        }
-        self.0.push((below.as_ref().to_owned(), Bone::Link { to: to.to_owned() }));
+        self.add(below.as_ref(), Bone::Link { to: to.to_owned() });
     }
 
     pub fn file(&mut self, below: impl AsRef<Path>) {
-        if let Some(parent) = below.as_ref().parent() {
+        self.add(below.as_ref(), Bone::File);
+    }
+
+    /// Adds something, and the folders above it.
+    fn add(&mut self, below: &Path, bone: Bone) {
+        if let Some(parent) = below.parent() {
             self.folder(parent);
         }
-        self.0.push((below.as_ref().to_owned(), Bone::File));
+        self.0.push((below.to_owned(), bone));
     }
 
     fn bone(&self, below: &Path) -> Option<&Bone> {
